@@ -20,10 +20,15 @@ var leaked = map[string][]string{"infra-tracing-loki": {"infraTracingLoki"}}
 
 // helmfilePart is a document of helmfile.yaml: the fields that this repository uses.
 type helmfilePart struct {
-	Repositories []struct{ Name, URL string }
+	Repositories []helmfileRepository
 	Environments map[string]struct{ Values []string }
 	HelmDefaults struct{ Timeout int }
 	Releases     []helmfileRelease
+}
+
+type helmfileRepository struct {
+	Name, URL string
+	OCI       bool // the URL has no scheme then
 }
 
 type helmfileRelease struct {
@@ -43,6 +48,9 @@ func openHelmfileTree(root string) (*helmfileTree, error) {
 	tree := &helmfileTree{root: root, repositories: map[string]string{}}
 	return tree, tree.each("", func(_ string, part helmfilePart, _ map[string]any) error {
 		for _, r := range part.Repositories {
+			if r.OCI {
+				r.URL = "oci://" + r.URL
+			}
 			tree.repositories[r.Name] = r.URL
 		}
 		return nil

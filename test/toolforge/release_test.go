@@ -17,7 +17,7 @@ import (
 type release struct {
 	Name       string
 	Chart      string
-	Repository string // URL without oci://
+	Repository string // URL, oci:// or https://
 	Version    string
 	Namespace  string
 	Timeout    time.Duration

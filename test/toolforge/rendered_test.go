@@ -52,7 +52,7 @@ func renderedReleases(dir string) (map[string]release, error) {
 	repositories := map[string]string{}
 	for _, o := range objects {
 		if o.Kind == "HelmRepository" {
-			repositories[o.Metadata.Name] = strings.TrimPrefix(o.Spec.URL, "oci://")
+			repositories[o.Metadata.Name] = o.Spec.URL
 		}
 	}
 	found := map[string]release{}
