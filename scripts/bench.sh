@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Measures bin/tfgitops on Toolforge's repo and on generated ones, beside kustomize, and writes docs/benchmarks.md.
+# Arguments go to the measuring program: scripts/bench.sh -h lists them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+
+mkdir -p test/bench/results
+go build -C test/bench -o results/kustomize sigs.k8s.io/kustomize/kustomize/v5
+go build -C test/bench -o results/measure ./measure
+go test -run='^$' -bench=. -benchmem ./pkg/... >test/bench/results/go.txt
+
+test/bench/results/measure \
+	-root="$root" \
+	-tfgitops="$root/bin/tfgitops" \
+	-kustomize="$root/test/bench/results/kustomize" \
+	-go-benchmarks="$root/test/bench/results/go.txt" \
+	-out="$root/docs/benchmarks.md" \
+	"$@"
