@@ -1,0 +1,238 @@
+package gitrepo
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+)
+
+// FileChange is what a commit does to one file.
+type FileChange struct {
+	Path    string
+	Content []byte // the whole new content
+	Remove  bool   // the file goes away; Content is not read
+}
+
+// CommitOnto makes a commit of the changes on top of base and returns its id.
+// No branch, no index and no work tree of the person's is touched: the commit is
+// made in a temporary linked worktree, by `git commit`, so that commit hooks,
+// signing, identity and file filters are the person's own. Hooks see the whole
+// tree when there is a pre-commit hook; without one only the changed files are
+// written, which keeps it fast in large repositories. Modes stay as they are in
+// base; new files are plain. No difference is ErrNothingToCommit.
+//
+// Push can send the returned id without a local branch.
+func (r *Repo) CommitOnto(ctx context.Context, base string, changes []FileChange, message string, opts CommitOptions) (string, error) {
+	id, err := r.commitOnto(ctx, base, changes, message, opts)
+	if err != nil {
+		return "", fmt.Errorf("committing on top of %s: %w", base, lockError(err))
+	}
+	return id, nil
+}
+
+// CommitToBranch is CommitOnto, and then creates the branch at the new commit.
+// A branch of that name is ErrBranchExists and stays as it is.
+func (r *Repo) CommitToBranch(ctx context.Context, branch, base string, changes []FileChange, message string, opts CommitOptions) (string, error) {
+	if err := r.newBranch(ctx, branch); err != nil {
+		return "", err
+	}
+	id, err := r.CommitOnto(ctx, base, changes, message, opts)
+	if err != nil {
+		return "", err
+	}
+	return id, r.CreateBranch(ctx, branch, id)
+}
+
+// newBranch checks before the work what CreateBranch checks again after it.
+func (r *Repo) newBranch(ctx context.Context, branch string) error {
+	if err := r.checkBranch(ctx, branch); err != nil {
+		return err
+	}
+	if _, exists, err := r.known(ctx, "refs/heads/"+branch); err != nil || exists {
+		return errors.Join(err, fmt.Errorf("branch %q: %w", branch, ErrBranchExists))
+	}
+	return nil
+}
+
+// noCommit is how Git writes "this ref does not exist".
+const noCommit = "0000000000000000000000000000000000000000"
+
+// CreateBranch creates a branch at a commit. It never moves one: a branch of
+// that name is ErrBranchExists, unless it is at that commit already.
+func (r *Repo) CreateBranch(ctx context.Context, branch, rev string) error {
+	if err := r.checkBranch(ctx, branch); err != nil {
+		return err
+	}
+	id, err := r.Resolve(ctx, rev)
+	if err != nil {
+		return err
+	}
+	ref := "refs/heads/" + branch
+	if at, exists, err := r.known(ctx, ref); err != nil || exists && at == id {
+		return err
+	}
+	if _, err := r.git.run(ctx, "update-ref", "-m", "branch: created by tfgitops", ref, id, noCommit); err != nil {
+		if _, exists, _ := r.known(ctx, ref); exists {
+			err = ErrBranchExists
+		}
+		return fmt.Errorf("creating branch %q: %w", branch, lockError(err))
+	}
+	return nil
+}
+
+func (r *Repo) commitOnto(ctx context.Context, base string, changes []FileChange, message string, opts CommitOptions) (string, error) {
+	for _, change := range changes {
+		if err := checkPath(change.Path); err != nil {
+			return "", err
+		}
+	}
+	id, err := r.Resolve(ctx, base)
+	if err != nil {
+		return "", err
+	}
+	tree, err := r.addWorktree(ctx, id, r.topPaths(changes))
+	if err != nil {
+		return "", err
+	}
+	made, err := r.commitIn(ctx, tree, changes, message, opts)
+	return made, errors.Join(err, r.removeWorktree(ctx, tree))
+}
+
+// quiet keeps hooks out of the making of the temporary worktree: only the
+// commit's own hooks concern the person.
+var quiet = []string{"-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false"}
+
+// topPaths are the changes' paths from the top of the work tree.
+func (r *Repo) topPaths(changes []FileChange) []string {
+	paths := make([]string, len(changes))
+	for i, change := range changes {
+		paths[i] = r.prefix + change.Path
+	}
+	return paths
+}
+
+// addWorktree makes a temporary worktree at a commit, ready for changes to the
+// paths, and returns git in it.
+func (r *Repo) addWorktree(ctx context.Context, id string, paths []string) (git, error) {
+	parent, err := os.MkdirTemp("", "tfgitops-")
+	if err != nil {
+		return git{}, err
+	}
+	tree := r.git.in(filepath.Join(parent, filepath.Base(parent))) // git names its record after the last part
+	args := append(quiet[:len(quiet):len(quiet)], "worktree", "add", "--quiet", "--detach", "--no-checkout", tree.dir, id)
+	if _, err := r.git.run(ctx, args...); err != nil {
+		return git{}, errors.Join(err, os.RemoveAll(parent))
+	}
+	if err := r.fillWorktree(ctx, tree, paths); err != nil {
+		return git{}, errors.Join(err, r.removeWorktree(ctx, tree))
+	}
+	return tree, nil
+}
+
+// fillWorktree reads the commit into the worktree's index and writes the files
+// that will change, so that they keep their modes; all files where a hook looks.
+func (r *Repo) fillWorktree(ctx context.Context, tree git, paths []string) error {
+	all, err := r.hooksNeedFiles(ctx)
+	if err != nil {
+		return err
+	}
+	if all {
+		_, err = tree.run(ctx, append(quiet[:len(quiet):len(quiet)], "read-tree", "-m", "-u", "HEAD")...)
+		return err
+	}
+	if _, err = tree.run(ctx, "read-tree", "HEAD"); err != nil {
+		return err
+	}
+	_, err = tree.feed(ctx, nulJoined(paths), "checkout-index", "--quiet", "--force", "-z", "--stdin")
+	return err
+}
+
+// hooksNeedFiles reports whether git would run a pre-commit hook, or looks for
+// hooks in the work tree itself (a relative core.hooksPath).
+func (r *Repo) hooksNeedFiles(ctx context.Context) (bool, error) {
+	configured, err := r.git.line(ctx, "config", "--type=path", "--get", "core.hooksPath")
+	if _, code := gitOutput(err); err != nil && code != 1 {
+		return false, err
+	}
+	if configured == "" {
+		configured = filepath.Join(r.commonDir, "hooks")
+	}
+	if !filepath.IsAbs(configured) {
+		return true, nil
+	}
+	info, err := os.Stat(filepath.Join(configured, "pre-commit"))
+	return err == nil && info.Mode()&0o111 != 0, nil
+}
+
+// removeWorktree takes the temporary worktree away, also after ctx has ended.
+func (r *Repo) removeWorktree(ctx context.Context, tree git) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
+	defer cancel()
+	_, err := r.git.run(ctx, "worktree", "remove", "--force", "--force", tree.dir)
+	return errors.Join(err, os.RemoveAll(filepath.Dir(tree.dir)))
+}
+
+// commitIn writes the changes into the worktree and commits its index.
+func (r *Repo) commitIn(ctx context.Context, tree git, changes []FileChange, message string, opts CommitOptions) (string, error) {
+	if err := r.writeChanges(tree.dir, changes); err != nil {
+		return "", err
+	}
+	_, err := tree.feed(ctx, nulJoined(r.topPaths(changes)), "update-index", "--add", "--remove", "--replace", "-z", "--stdin")
+	if err != nil {
+		return "", err
+	}
+	_, err = tree.run(ctx, "diff-index", "--cached", "--quiet", "HEAD", "--")
+	if err == nil {
+		return "", ErrNothingToCommit
+	}
+	if _, code := gitOutput(err); code != 1 {
+		return "", err
+	}
+	if err := runCommit(ctx, tree, message, opts); err != nil {
+		return "", err
+	}
+	return tree.line(ctx, "rev-parse", "--verify", "HEAD")
+}
+
+// writeChanges writes files below dir. os.Root keeps them there, whatever
+// symbolic links the commit holds.
+func (r *Repo) writeChanges(dir string, changes []FileChange) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, change := range changes {
+		if err := writeChange(root, r.prefix+change.Path, change); err != nil {
+			return fmt.Errorf("%q: %w", change.Path, err)
+		}
+	}
+	return nil
+}
+
+func writeChange(root *os.Root, name string, change FileChange) error {
+	info, err := root.Lstat(name)
+	if err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%w: it is no plain file", ErrBadPath)
+	}
+	if change.Remove {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return root.Remove(name)
+	}
+	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
+		return err
+	}
+	file, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = bytes.NewReader(change.Content).WriteTo(file)
+	return errors.Join(err, file.Close())
+}
