@@ -181,8 +181,12 @@ func TestOutcomes(t *testing.T) {
 			if c.fault != nil {
 				s.Fail(*c.fault)
 			}
-			slow := client(func(o *artifact.Options) { o.Timeout = 300 * time.Millisecond })
-			for name, ask := range operations(slow, oci(s), s.Host()+"/toolforge/jobs-api:image-1") {
+			asking := client(func(o *artifact.Options) {
+				if c.fault != nil && c.fault.Delay > 0 {
+					o.Timeout = 100 * time.Millisecond
+				}
+			})
+			for name, ask := range operations(asking, oci(s), s.Host()+"/toolforge/jobs-api:image-1") {
 				if err := ask(t.Context()); !errors.Is(err, c.want) {
 					t.Errorf("%s: got %v, want %v", name, err, c.want)
 				} else if c.want != nil && errors.Is(err, artifact.ErrMissing) {
@@ -354,7 +358,7 @@ func TestPlainHTTPOnlyWhereSaid(t *testing.T) {
 	repo := oci(s)
 	repo.Insecure = false
 	_, err := client().Versions(t.Context(), repo, "jobs-api")
-	if !errors.Is(err, artifact.ErrUnreachable) {
+	if !errors.Is(err, artifact.ErrUnreachable) || !strings.Contains(err.Error(), "insecure: true") {
 		t.Errorf("got %v", err)
 	}
 	for _, r := range s.Requests() {
@@ -376,6 +380,21 @@ func TestUserAgent(t *testing.T) {
 	for _, r := range s.Requests() {
 		if !strings.HasPrefix(r.UserAgent, "tfgitops/test") && r.Path != "/v2/" {
 			t.Errorf("%s %s came from %q", r.Method, r.Path, r.UserAgent)
+		}
+	}
+}
+
+// Some registries do not answer HEAD, or not with a digest.
+func TestHeadThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	s := registrytest.ForTest(t, registrytest.Options{})
+	pushed := push(t, s, chart(version))
+	for _, fault := range []registrytest.Fault{{Status: 405}, {Status: 404}, {Status: 200, Body: " "}} {
+		s.ClearFaults()
+		fault.Method, fault.Path = "HEAD", "/manifests/"
+		s.Fail(fault)
+		if digest, err := client().Digest(t.Context(), oci(s), "jobs-api", version); err != nil || digest != pushed.Digest {
+			t.Errorf("HEAD answers %d: %q, %v", fault.Status, digest, err)
 		}
 	}
 }

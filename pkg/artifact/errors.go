@@ -156,6 +156,9 @@ func cause(err error) string {
 	if errors.As(err, &answer) {
 		return answerText(answer)
 	}
+	if errors.Is(err, http.ErrSchemeMismatch) {
+		return plainHTTP
+	}
 	for {
 		var wrapped *url.Error
 		if !errors.As(err, &wrapped) {
@@ -165,6 +168,8 @@ func cause(err error) string {
 	}
 	return redact(oneLine(err.Error()))
 }
+
+const plainHTTP = "it answers in plain HTTP: where that is meant, set insecure: true on the repository"
 
 // answerText names the status and the registry's error codes. The body itself is left out: it can be a whole HTML page.
 func answerText(answer *transport.Error) string {

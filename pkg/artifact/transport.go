@@ -29,7 +29,7 @@ const maxBody = 64 * mib
 
 var (
 	errTooLarge  = errors.New("the answer is longer than anything sensible")
-	errPlainHTTP = errors.New("it would have to be spoken to in plain HTTP: where that is meant, set insecure: true on the repository")
+	errPlainHTTP = errors.New("plain HTTP was not asked for")
 )
 
 // roundTripper is the chain each request goes through; every repetition gets the full time-out.
