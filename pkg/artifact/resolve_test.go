@@ -40,7 +40,7 @@ func versions(all ...string) []Version {
 	return list
 }
 
-// published here: the real forms of Toolforge's registry.
+// The forms of version in the registry of Toolforge.
 var toolforge = []string{
 	"0.0.213-20230705073411-09895639", // all digits, leading zero
 	"0.0.214-20230706144836-12e45671", // a float to YAML
