@@ -16,7 +16,7 @@ type ClusterSpec struct {
 	// FluxVersion is the Flux version on the cluster, major and minor, such as 2.9. It decides which fields are written.
 	FluxVersion string `json:"fluxVersion" jsonschema:"required,pattern=^2\\.[0-9]+$"`
 	// FluxNamespace is where Flux runs and where the HelmReleases go. flux-system where nothing is said.
-	FluxNamespace string `json:"fluxNamespace,omitempty"`
+	FluxNamespace string `json:"fluxNamespace,omitempty" jsonschema:"default=flux-system"`
 	// Context is the context in people's kubeconfig that reaches the cluster.
 	Context string `json:"context,omitempty"`
 	// Repositories override chart repositories of tfgitops.yaml, field by field, or add some.

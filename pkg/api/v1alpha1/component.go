@@ -44,7 +44,7 @@ type Source struct {
 	// URL is the repository's address, as for git clone.
 	URL string `json:"url" jsonschema:"required,minLength=1"`
 	// Branch is the branch that releases are cut from. main where nothing is said.
-	Branch string `json:"branch,omitempty"`
+	Branch string `json:"branch,omitempty" jsonschema:"default=main"`
 }
 
 // ComponentTest says which tests belong to a component.
@@ -104,9 +104,9 @@ type ReleaseSettings struct {
 	// Suspend tells Flux to leave the release as it is.
 	Suspend *bool `json:"suspend,omitempty"`
 	// CRDs is Flux's policy for the CRDs in the chart's crds/ folder, for installs and upgrades. Create where nothing is said.
-	CRDs CRDsPolicy `json:"crds,omitempty" jsonschema:"enum=Skip,enum=Create,enum=CreateReplace"`
+	CRDs CRDsPolicy `json:"crds,omitempty" jsonschema:"default=Create"`
 	// Remediation is what Flux does after a failed upgrade: retry (the default) or rollback.
-	Remediation Remediation `json:"remediation,omitempty" jsonschema:"enum=retry,enum=rollback"`
+	Remediation Remediation `json:"remediation,omitempty" jsonschema:"default=retry"`
 	// KubeVersion is the range of Kubernetes versions that the release may run on, as Helm writes it (">=1.29 <=1.32").
 	KubeVersion string `json:"kubeVersion,omitempty"`
 	// ValuesFrom are values from Secrets and ConfigMaps in the Flux namespace: Flux's own type.
@@ -120,5 +120,5 @@ type Image struct {
 	Name string `json:"name" jsonschema:"required,minLength=1"`
 	// Tag is made from the chart's version: {version} is the version, {commit} and {commit:8} the commit. {version} where
 	// nothing is said.
-	Tag string `json:"tag,omitempty"`
+	Tag string `json:"tag,omitempty" jsonschema:"default={version}"`
 }

@@ -45,9 +45,9 @@ type Repository struct {
 	// CertSecretRef names the Secret in the Flux namespace that holds the certificates for the repository.
 	CertSecretRef *meta.LocalObjectReference `json:"certSecretRef,omitempty"`
 	// Provider is where Flux gets credentials from: generic (the default), aws, azure or gcp. Only for oci:// repositories.
-	Provider Provider `json:"provider,omitempty" jsonschema:"enum=generic,enum=aws,enum=azure,enum=gcp"`
+	Provider Provider `json:"provider,omitempty" jsonschema:"default=generic"`
 	// Pinning says what Flux pins the charts by: version (the default) or digest. Digest needs an oci:// repository.
-	Pinning Pinning `json:"pinning,omitempty" jsonschema:"enum=version,enum=digest"`
+	Pinning Pinning `json:"pinning,omitempty" jsonschema:"default=version"`
 	// Verify says how Flux checks the signature of each chart. Only for oci:// repositories.
 	Verify *sourcev1.OCIRepositoryVerification `json:"verify,omitempty"`
 }
@@ -61,7 +61,7 @@ type Stage struct {
 	// Followers are clusters that are bumped along with the stage and never gate the next.
 	Followers []string `json:"followers,omitempty"`
 	// Requires is what must hold on the stage before for a version to come here: ready, tests.
-	Requires []Gate `json:"requires,omitempty" jsonschema:"enum=ready,enum=tests"`
+	Requires []Gate `json:"requires,omitempty"`
 	// Soak is how long the stage before must have had a version, counted from its commit on the main branch.
 	Soak Duration `json:"soak,omitempty"`
 }
@@ -69,9 +69,9 @@ type Stage struct {
 // ReleaseDefaults hold for every release that does not say otherwise.
 type ReleaseDefaults struct {
 	// Interval is how often Flux reconciles a release. 10m where nothing is said.
-	Interval Duration `json:"interval,omitempty"`
+	Interval Duration `json:"interval,omitempty" jsonschema:"default=10m"`
 	// Timeout is how long Helm waits for each operation. 5m where nothing is said.
-	Timeout Duration `json:"timeout,omitempty"`
+	Timeout Duration `json:"timeout,omitempty" jsonschema:"default=5m"`
 }
 
 // Freeze is a window in which pins may not change.

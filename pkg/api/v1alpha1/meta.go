@@ -20,7 +20,7 @@ func Kinds() []Kind { return []Kind{KindControlRepo, KindComponent, KindCluster,
 // TypeMeta is the head of every file: which kind it is, and of which version.
 type TypeMeta struct {
 	// APIVersion is tfgitops.toolforge.org/v1alpha1.
-	APIVersion string `json:"apiVersion" jsonschema:"required,const=tfgitops.toolforge.org/v1alpha1"`
+	APIVersion string `json:"apiVersion" jsonschema:"required"`
 	// Kind is the kind of the file: ControlRepo, Component, Cluster or Pin.
 	Kind Kind `json:"kind" jsonschema:"required"`
 }

@@ -14,7 +14,7 @@ type Pin struct {
 type PinSpec struct {
 	// Commit is the commit of the component's source, all 40 digits where they are known. Left out for what nobody here
 	// builds.
-	Commit string `json:"commit,omitempty"`
+	Commit string `json:"commit,omitempty" jsonschema:"pattern=^[0-9a-f]{4\\,40}$"`
 	// Releases pins each release of the component, by its name.
 	Releases map[string]PinnedRelease `json:"releases,omitempty"`
 	// Images pins images by digest.

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// Scalar is a string of a particular form. Check says what is wrong with it and what is accepted, or returns nil.
+// Scalar is a string of a particular form. Check says what is wrong with it and what is accepted, or returns nil. Each
+// Scalar also says what it accepts, for the schemas: with Accepted, the values, or with Pattern, a regular expression.
 type Scalar interface {
 	Check() error
 }
@@ -26,7 +27,10 @@ const (
 )
 
 // Check accepts the ways of pinning.
-func (p Pinning) Check() error { return oneOf(p, PinningVersion, PinningDigest) }
+func (p Pinning) Check() error { return oneOf(p, p.Accepted()) }
+
+// Accepted returns the ways of pinning.
+func (Pinning) Accepted() []Pinning { return []Pinning{PinningVersion, PinningDigest} }
 
 // CRDsPolicy is Flux's policy for the CRDs in a chart's crds/ folder, for installs and upgrades alike.
 type CRDsPolicy string
@@ -39,7 +43,12 @@ const (
 )
 
 // Check accepts Flux's policies.
-func (p CRDsPolicy) Check() error { return oneOf(p, CRDsSkip, CRDsCreate, CRDsCreateReplace) }
+func (p CRDsPolicy) Check() error { return oneOf(p, p.Accepted()) }
+
+// Accepted returns Flux's policies.
+func (CRDsPolicy) Accepted() []CRDsPolicy {
+	return []CRDsPolicy{CRDsSkip, CRDsCreate, CRDsCreateReplace}
+}
 
 // Remediation says what Flux does after a failed upgrade.
 type Remediation string
@@ -53,7 +62,12 @@ const (
 )
 
 // Check accepts the remediations.
-func (r Remediation) Check() error { return oneOf(r, RemediationRetry, RemediationRollback) }
+func (r Remediation) Check() error { return oneOf(r, r.Accepted()) }
+
+// Accepted returns the remediations.
+func (Remediation) Accepted() []Remediation {
+	return []Remediation{RemediationRetry, RemediationRollback}
+}
 
 // Gate is something that must hold on a stage's clusters before the next stage may take the same version.
 type Gate string
@@ -67,13 +81,19 @@ const (
 )
 
 // Check accepts the gates.
-func (g Gate) Check() error { return oneOf(g, GateReady, GateTests) }
+func (g Gate) Check() error { return oneOf(g, g.Accepted()) }
+
+// Accepted returns the gates.
+func (Gate) Accepted() []Gate { return []Gate{GateReady, GateTests} }
 
 // Provider names how Flux's source-controller gets credentials for a registry.
 type Provider string
 
 // Check accepts Flux's providers.
-func (p Provider) Check() error { return oneOf(p, "generic", "aws", "azure", "gcp") }
+func (p Provider) Check() error { return oneOf(p, p.Accepted()) }
+
+// Accepted returns Flux's providers.
+func (Provider) Accepted() []Provider { return []Provider{"generic", "aws", "azure", "gcp"} }
 
 // Duration is a span of time as Flux accepts it: numbers with the units ms, s, m and h, such as 10m or 1h30m.
 type Duration string
@@ -86,6 +106,9 @@ func (d Duration) Check() error {
 	_, err := d.Parse()
 	return err
 }
+
+// Pattern is what every duration matches.
+func (Duration) Pattern() string { return durationForm.String() }
 
 // Parse returns the duration, or zero for an empty one.
 func (d Duration) Parse() (time.Duration, error) {
@@ -116,6 +139,11 @@ func (t Timestamp) Check() error {
 	return err
 }
 
+// Pattern is what every timestamp matches. Check knows more: which days there are.
+func (Timestamp) Pattern() string {
+	return `^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2}))?$`
+}
+
 // Parse returns the moment, or the zero time for an empty one.
 func (t Timestamp) Parse() (time.Time, error) {
 	if t == "" {
@@ -129,7 +157,7 @@ func (t Timestamp) Parse() (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q is no time: write a date such as 2026-12-20, or a time with its zone such as 2026-12-20T09:00:00Z", string(t))
 }
 
-func oneOf[T ~string](value T, accepted ...T) error {
+func oneOf[T ~string](value T, accepted []T) error {
 	if value == "" || slices.Contains(accepted, value) {
 		return nil
 	}

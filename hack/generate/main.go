@@ -1,0 +1,67 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "generate:", err)
+		os.Exit(1)
+	}
+}
+
+// run writes every generated file below the repository's root, which is the only argument.
+func run(args []string) error {
+	if len(args) != 1 {
+		return errors.New("usage: go run ./hack/generate ROOT")
+	}
+	files, err := generate()
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := writeFile(filepath.Join(args[0], filepath.FromSlash(name)), files[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeFile(name string, content []byte) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(name, content, 0o644)
+}
+
+// generate returns the content of every generated file, by its path in the repository.
+func generate() (map[string][]byte, error) {
+	comments, err := readSource(documentedPackages()...)
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{}
+	var documented []documentedKind
+	for _, k := range kindTypes() {
+		schema, err := schemaOf(k, comments)
+		if err != nil {
+			return nil, err
+		}
+		encoded, err := encodeSchema(schema)
+		if err != nil {
+			return nil, err
+		}
+		// Embedded into the program, and at the root for this control repo's own files.
+		files["pkg/api/v1alpha1/schemas/"+k.kind.SchemaFile()] = encoded
+		files["schemas/"+k.kind.SchemaFile()] = encoded
+		documented = append(documented, documentedKind{k.kind, schema})
+	}
+	files["docs/reference/files.md"], err = filesPage(documented)
+	return files, err
+}
