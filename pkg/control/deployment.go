@@ -212,6 +212,8 @@ func overlaySettings(base, over v1alpha1.ReleaseSettings) v1alpha1.ReleaseSettin
 	}
 }
 
+func isOCI(url string) bool { return strings.HasPrefix(url, "oci://") }
+
 func or[T comparable](value, otherwise T) T {
 	var none T
 	if value != none {
@@ -223,6 +225,9 @@ func or[T comparable](value, otherwise T) T {
 // source returns the chart repository of a release as the cluster has it.
 func (b *deploymentBuilder) source(release Release) v1alpha1.Repository {
 	source, known := b.repo.Repository(b.cluster, release.Repository)
+	if b.repo.broken {
+		return source // tfgitops.yaml's own findings say why
+	}
 	if !known || source.URL == "" {
 		file, path := b.whereRepositoryIsNamed(release.Name)
 		b.findIn(file, RuleUnknownRepository, path,
@@ -231,7 +236,7 @@ func (b *deploymentBuilder) source(release Release) v1alpha1.Repository {
 			"write repository: with a name from "+RootFile+", or add it there")
 		return source
 	}
-	if source.Pinning == v1alpha1.PinningDigest && release.Digest == "" {
+	if source.Pinning == v1alpha1.PinningDigest && isOCI(source.URL) && release.Digest == "" {
 		b.find(RuleMissingDigest, []string{"spec", "releases", release.Name},
 			fmt.Sprintf("the repository %q pins by digest, and the pin of release %q has none", release.Repository, release.Name),
 			fmt.Sprintf("look it up with `tfgitops bump %s/%s %s --cluster %s`", b.component.Name, release.Name, release.Version, b.cluster.Name))
@@ -308,9 +313,11 @@ func (b *deploymentBuilder) checkTargets(release Release) {
 			continue
 		}
 		file, path := b.whereValueIs(release.Name, targetKeys(from))
-		b.findIn(file, RuleInlineTarget, path,
+		finding := at(b.repo.fsys, RuleInlineTarget, file, path,
 			fmt.Sprintf("the value %s of release %q stands here and also comes from %s %s: the one written here would win", from.TargetPath, release.Name, from.Kind, from.Name),
 			"remove it here, or remove the targetPath from valuesFrom (per cluster: releases in cluster.yaml)")
+		finding.Source = "" // it may be a password
+		b.findings = append(b.findings, finding)
 	}
 }
 

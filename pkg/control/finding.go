@@ -114,9 +114,13 @@ func (e *FindingsError) Error() string {
 	return strings.Join(texts, "\n")
 }
 
-// at returns a finding on a value in a file: the path leads to it through keys and list indexes.
+// at returns a finding on a value in a file: the path leads to it through keys and list indexes. Without a path the
+// finding is about the file as a whole.
 func at(fsys fs.FS, rule string, file string, path []string, message, help string) Finding {
 	f := Finding{Rule: rule, Severity: Error, File: file, Message: message, Help: help}
+	if path == nil {
+		return f
+	}
 	data, err := readLimited(fsys, file, maxValuesSize)
 	if err != nil {
 		return f

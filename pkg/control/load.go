@@ -67,9 +67,7 @@ type loader struct {
 
 func (l *loader) root() {
 	file := v1alpha1.ControlRepo{}
-	if l.decode(RootFile, l.schemas.controlRepo, &file) {
-		l.expect(RootFile, file.TypeMeta, v1alpha1.KindControlRepo)
-	}
+	l.repo.broken = !l.decode(RootFile, l.schemas.controlRepo, &file) || !l.expect(RootFile, file.TypeMeta, v1alpha1.KindControlRepo)
 	l.repo.Name, l.repo.Spec = file.Metadata.Name, file.Spec
 }
 
@@ -276,7 +274,7 @@ func (l *loader) values(file string) Values {
 	values, err := ParseValues(data)
 	if err != nil {
 		line, message := splitYAMLError(err)
-		l.find(Finding{Rule: RuleInvalidFile, Severity: Error, File: file, Line: line, Column: min(line, 1), Message: message, Source: sourceLine(data, line)})
+		l.find(Finding{Rule: RuleInvalidFile, Severity: Error, File: file, Line: line, Column: min(line, 1), Message: message}) // no Source: values may be secret
 	}
 	return values
 }

@@ -16,6 +16,8 @@ type Repo struct {
 	Clusters   map[string]*Cluster
 
 	fsys fs.FS
+	// broken says that tfgitops.yaml has findings of its own, so that nothing can be said of what refers to it.
+	broken bool
 }
 
 // Component is a component with its values.
@@ -102,3 +104,4 @@ func (r *Repo) hasDir(dir string) bool {
 	info, err := fs.Stat(r.fsys, dir)
 	return err == nil && info.IsDir()
 }
+

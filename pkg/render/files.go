@@ -33,6 +33,9 @@ func Cluster(repo *control.Repo, name string) (Files, control.Findings) {
 	flux, findings := checkFlux(cluster)
 	deployments, found := repo.Deployments(name)
 	findings = append(findings, found...)
+	if flux == 0 {
+		return nil, findings
+	}
 	for _, d := range deployments {
 		findings = append(findings, checkFields(repo, d, flux)...)
 	}

@@ -25,7 +25,7 @@ func fluxMinor(cluster *control.Cluster) (int, error) {
 		return 0, fmt.Errorf("%q is no Flux version: write major and minor, such as \"2.9\"", cluster.FluxVersion)
 	}
 	if n < oldestFlux {
-		return 0, fmt.Errorf("flux %s is older than 2.%d, which is the oldest with retries that do not uninstall", cluster.FluxVersion, oldestFlux)
+		return 0, fmt.Errorf("Flux %s is older than 2.%d, the oldest whose retries do not uninstall", cluster.FluxVersion, oldestFlux)
 	}
 	return n, nil
 }
@@ -37,3 +37,11 @@ const (
 	sinceValuesFromLiteral       = 9
 	sinceTrustedRoot             = 9
 )
+
+// Rules returns this package's rules.
+func Rules() []control.Rule {
+	return []control.Rule{
+		{ID: RuleFluxVersion, Severity: control.Error, Finds: "a cluster whose Flux is older than 2.7", Because: "it lacks retries, and would uninstall what fails"},
+		{ID: RuleFluxField, Severity: control.Error, Finds: "a setting that the cluster's Flux does not know yet", Because: "it would be dropped in silence"},
+	}
+}

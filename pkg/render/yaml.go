@@ -32,7 +32,7 @@ func document[T any](objects ...T) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// encode writes an object with its json tags, without its status.
+// encode writes an object with its json tags, without its status, which Flux and Kubernetes write.
 func encode(out *bytes.Buffer, object any) error {
 	source, err := json.Marshal(object)
 	if err != nil {
@@ -45,6 +45,9 @@ func encode(out *bytes.Buffer, object any) error {
 		return err
 	}
 	delete(fields, "status")
+	if spec, _ := fields["spec"].(map[string]any); len(spec) == 0 {
+		delete(fields, "spec") // a Namespace's, which nobody sets
+	}
 	encoder := yaml.NewEncoder(out)
 	encoder.SetIndent(2)
 	if err := encoder.Encode(node(fields)); err != nil {
