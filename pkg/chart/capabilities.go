@@ -1,0 +1,102 @@
+package chart
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"helm.sh/helm/v4/pkg/chart/common"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes/scheme"
+)
+
+// Capabilities says what the cluster is.
+type Capabilities struct {
+	// KubeVersion is the cluster's Kubernetes version, such as "1.32.4".
+	KubeVersion string
+	// APIVersions are those served beyond Kubernetes' own: GROUP/VERSION, and
+	// GROUP/VERSION/KIND where charts ask for it.
+	APIVersions []string
+	// ClusterScoped are kinds of custom resources that have no namespace.
+	// Kubernetes' own and those whose CRD is in the same chart are known.
+	ClusterScoped []schema.GroupKind
+}
+
+// helm returns what charts see as .Capabilities. Helm's own list of built-in
+// APIs has every API that ever was and no kinds; a real cluster lists what its
+// version serves, by kind too.
+func (c Capabilities) helm() (*common.Capabilities, error) {
+	version, err := common.ParseKubeVersion(c.KubeVersion)
+	if err != nil {
+		return nil, fmt.Errorf("Kubernetes version %q: %w: want MAJOR.MINOR.PATCH", c.KubeVersion, err)
+	}
+	caps := common.DefaultCapabilities.Copy()
+	caps.KubeVersion = *version
+	var major, minor int
+	if _, err := fmt.Sscanf(version.Major+" "+version.Minor, "%d %d", &major, &minor); err != nil {
+		return nil, fmt.Errorf("Kubernetes version %q: %w", c.KubeVersion, err)
+	}
+	served := builtinAPIs(release{major, minor})
+	caps.APIVersions = slices.Compact(slices.Sorted(slices.Values(append(served, c.APIVersions...))))
+	return caps, nil
+}
+
+// release is a minor release of Kubernetes.
+type release struct{ major, minor int }
+
+func (r release) before(o release) bool {
+	return r.major < o.major || r.major == o.major && r.minor < o.minor
+}
+
+// Since this release, new beta APIs are off unless an administrator turns them
+// on (KEP-3136). Alpha APIs always were.
+var betaOffSince = release{1, 24}
+
+// apisOutsideScheme are served by every cluster and not in client-go.
+var apisOutsideScheme = []string{"apiregistration.k8s.io/v1", "apiregistration.k8s.io/v1/APIService"}
+
+// builtinAPIs lists Kubernetes' own APIs of a release, as GROUP/VERSION and
+// GROUP/VERSION/KIND.
+func builtinAPIs(of release) []string {
+	apis := slices.Clone(apisOutsideScheme)
+	for gvk, typ := range scheme.Scheme.AllKnownTypes() {
+		if servedBy(of, gvk, typ) {
+			gv := gvk.GroupVersion().String()
+			apis = append(apis, gv, gv+"/"+gvk.Kind)
+		}
+	}
+	return apis
+}
+
+// The life cycle of an API, as Kubernetes generates it into its types.
+type (
+	introduced interface{ APILifecycleIntroduced() (major, minor int) }
+	removed    interface{ APILifecycleRemoved() (major, minor int) }
+)
+
+func servedBy(of release, gvk schema.GroupVersionKind, typ reflect.Type) bool {
+	value := reflect.New(typ).Interface()
+	if _, isObject := value.(metav1.Object); !isObject || gvk.Version == runtime.APIVersionInternal {
+		return false // lists, options and the like
+	}
+	since := release{}
+	if v, ok := value.(introduced); ok {
+		since.major, since.minor = v.APILifecycleIntroduced()
+	}
+	if v, ok := value.(removed); ok {
+		gone := release{}
+		if gone.major, gone.minor = v.APILifecycleRemoved(); !of.before(gone) {
+			return false
+		}
+	}
+	switch {
+	case of.before(since), strings.Contains(gvk.Version, "alpha"):
+		return false
+	case strings.Contains(gvk.Version, "beta"):
+		return since.before(betaOffSince)
+	}
+	return true
+}
