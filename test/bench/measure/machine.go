@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// machine says in a sentence what this ran on, and when. What the system does not tell is left out.
+func machine() string {
+	parts := []string{
+		fmt.Sprintf("Measured on %s: %d cores", time.Now().UTC().Format(time.DateOnly), runtime.NumCPU()),
+		field("/proc/cpuinfo", "model name"),
+		memory(field("/proc/meminfo", "MemTotal")),
+		strings.TrimSpace("Linux " + firstLine("/proc/sys/kernel/osrelease")),
+		runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH,
+	}
+	var known []string
+	for _, part := range parts {
+		if part != "" {
+			known = append(known, part)
+		}
+	}
+	return strings.Join(known, ", ") + "."
+}
+
+// field returns the value of the first line "name : value" of a file.
+func field(file, name string) string {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(content)) {
+		key, value, found := strings.Cut(line, ":")
+		if found && strings.TrimSpace(key) == name {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+func memory(total string) string {
+	var kib int64
+	if _, err := fmt.Sscanf(total, "%d kB", &kib); err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%d GiB of memory", (kib+1<<19)>>20)
+}
+
+func firstLine(file string) string {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return ""
+	}
+	line, _, _ := strings.Cut(string(content), "\n")
+	return line
+}
