@@ -50,7 +50,7 @@ which component runs on which cluster: bump changes a pin, render turns the pins
 	cmd.PersistentFlags().StringVarP(&o.dir, "directory", "C", "", "the control repo's `DIR`, exactly (default: the nearest folder at or above this one with a tfgitops.yaml)")
 	_ = cmd.MarkPersistentFlagDirname("directory")
 	cmd.AddGroup(&cobra.Group{ID: groupPins, Title: "Pins:"}, &cobra.Group{ID: groupRepo, Title: "The control repo:"})
-	cmd.AddCommand(newRenderCmd(o), newValidateCmd(o), newVersionCmd(o))
+	cmd.AddCommand(newRenderCmd(o), newValidateCmd(o), newSchemaCmd(o), newVersionCmd(o))
 	return cmd
 }
 
