@@ -54,6 +54,10 @@ generate: ## Make every generated file: schemas, CRDs, reference pages, man page
 	$(GO) generate ./...
 	@$(MAKE) --no-print-directory render
 
+.PHONY: golden
+golden: ## Rewrite the golden files of the tests: read the difference before committing it
+	scripts/golden.sh
+
 .PHONY: generate-check
 generate-check: ## Generate in a copy; fails where that differs from what is checked in
 	scripts/generate-check.sh

@@ -24,7 +24,7 @@
           doCheck = false;
           nativeBuildInputs = [ pkgs.installShellFiles ];
           postInstall = ''
-            installManPage docs/man/*.1
+            installManPage man/*.1
             installShellCompletion --cmd tfgitops \
               --bash <($out/bin/tfgitops completion bash) \
               --fish <($out/bin/tfgitops completion fish) \
