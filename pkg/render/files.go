@@ -180,12 +180,17 @@ func helmRepositories(cluster *control.Cluster, deployments []control.Deployment
 	return objects
 }
 
+// clusterKustomization always has its resources: kustomize refuses a kustomization without any field, which that of a
+// cluster with nothing pinned would be.
+type clusterKustomization struct {
+	kustomize.Kustomization
+	Resources []string `json:"resources"`
+}
+
 // kustomization lists the cluster's resources. CRDs among plain manifests are never pruned: with a CRD go all its objects.
-func kustomization(resources []string, plain bool) *kustomize.Kustomization {
-	k := &kustomize.Kustomization{
-		TypeMeta:  kustomize.TypeMeta{APIVersion: kustomize.KustomizationVersion, Kind: kustomize.KustomizationKind},
-		Resources: resources,
-	}
+func kustomization(resources []string, plain bool) clusterKustomization {
+	k := clusterKustomization{Resources: resources}
+	k.TypeMeta = kustomize.TypeMeta{APIVersion: kustomize.KustomizationVersion, Kind: kustomize.KustomizationKind}
 	if plain {
 		k.Patches = []kustomize.Patch{{
 			Target: &kustomize.Selector{},
