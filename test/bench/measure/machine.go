@@ -1,8 +1,10 @@
 package main
 
 import (
+	"debug/buildinfo"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
@@ -56,4 +58,17 @@ func firstLine(file string) string {
 	}
 	line, _, _ := strings.Cut(string(content), "\n")
 	return line
+}
+
+// programs says which versions were measured, as Go recorded them in the files.
+func programs(files ...string) string {
+	var known []string
+	for _, file := range files {
+		version := "of an unknown version"
+		if info, err := buildinfo.ReadFile(file); err == nil && info.Main.Version != "" {
+			version = info.Main.Version
+		}
+		known = append(known, filepath.Base(file)+" "+version)
+	}
+	return "Of " + strings.Join(known, " and ") + "."
 }

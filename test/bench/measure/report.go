@@ -21,10 +21,10 @@ only what tfgitops has rendered.
 
 ## Targets
 
-| what | target | measured | of the target |
+| what | target | measured | met |
 |---|---|---|---|
 {{- range .Targets}}
-| {{.What}} | {{.Target}} | {{.Measured}} | {{.Ratio}} |
+| {{.What}} | {{.Target}} | {{.Measured}} | {{.Met}} |
 {{- end}}
 
 ## Measured
@@ -50,7 +50,7 @@ only what tfgitops has rendered.
 ` + "```" + `
 {{end}}`
 
-type targetRow struct{ What, Target, Measured, Ratio string }
+type targetRow struct{ What, Target, Measured, Met string }
 
 type measuredRow struct{ What, Wall, CPU, RSS string }
 
@@ -74,7 +74,7 @@ func writeReport(opts options, r *results) error {
 		return err
 	}
 	content, err := (&report{
-		Runs: opts.runs, Machine: machine(), Targets: targets(r), Measured: measured(r), Growth: growth(r), GoBenchmarks: goBenchmarks,
+		Runs: opts.runs, Machine: machine() + "\n" + programs(opts.tfgitops, opts.kustomize), Targets: targets(r), Measured: measured(r), Growth: growth(r), GoBenchmarks: goBenchmarks,
 	}).page()
 	if err != nil {
 		return err
@@ -91,7 +91,8 @@ func (r *report) page() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// targets are those of the project, with how much of each limit was used, or how far each factor was passed.
+// targets are those of the project, with how much of each limit was used, or how far each factor was passed: a limit is met below
+// 1.00 of it, a factor above.
 func targets(r *results) []targetRow {
 	big := r.largest()
 	name := fmt.Sprintf("%d clusters × %d components", big.Clusters, big.Components)
@@ -107,16 +108,23 @@ func targets(r *results) []targetRow {
 }
 
 func atMost(what string, limit, got time.Duration) targetRow {
-	return targetRow{what, "under " + show(limit), show(got), fmt.Sprintf("%.2f", float64(got)/float64(limit))}
+	return targetRow{what, "under " + show(limit), show(got), met(got < limit, float64(got)/float64(limit))}
 }
 
 func atMostBytes(what string, limit, got int64) targetRow {
-	return targetRow{what, "under " + mib(limit), mib(got), fmt.Sprintf("%.2f", float64(got)/float64(limit))}
+	return targetRow{what, "under " + mib(limit), mib(got), met(got < limit, float64(got)/float64(limit))}
 }
 
 func atLeast(what string, factor float64, peer, got time.Duration) targetRow {
 	times := float64(peer) / float64(got)
-	return targetRow{what, fmt.Sprintf("%.0f times faster", factor), fmt.Sprintf("%.1f times", times), fmt.Sprintf("%.2f", times/factor)}
+	return targetRow{what, fmt.Sprintf("%.0f times faster", factor), fmt.Sprintf("%.1f times", times), met(times >= factor, times/factor)}
+}
+
+func met(yes bool, share float64) string {
+	if yes {
+		return fmt.Sprintf("yes, %.2f of it", share)
+	}
+	return fmt.Sprintf("**no**, %.2f of it", share)
 }
 
 func measured(r *results) []measuredRow {
