@@ -23,9 +23,10 @@ var noise = []struct {
 	{regexp.MustCompile(`(?s)invalid literal source .*, expected`), "invalid literal source, expected"},
 	{regexp.MustCompile(`(?s)(patch and path can't be set at the same time|must specify one of patch and path in)\n.*`), "$1"},
 	{regexp.MustCompile(`map\[string\]interface \{\}\(nil\): `), ""},
-	{regexp.MustCompile(`: must build at directory: '[^']*': file is not directory`), ""},
-	{regexp.MustCompile(`accumulati(ng resources|on err='accumulating resources from '[^']*'): `), ""},
-	{regexp.MustCompile(`accumulating resources from '[^']*': `), ""},
+	// kustomize takes a resource for a file and then, if that fails, for a directory, and tells of both.
+	{regexp.MustCompile(`(?s)accumulation err='(.*)': must build at directory: '[^']*': file is not directory`), "$1"},
+	{regexp.MustCompile(`accumulation err='accumulating resources from '[^']*': "[^"]*" is a directory': `), ""},
+	{regexp.MustCompile(`accumulating resources: |accumulating resources from '[^']*': |recursed accumulation of path '[^']*': `), ""},
 }
 
 // hidden stands in a message for the value of a secret.

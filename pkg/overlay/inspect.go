@@ -114,7 +114,7 @@ func (in *inspection) parse(here at, content []byte) (*types.Kustomization, bool
 	}
 	var k types.Kustomization
 	if err := k.Unmarshal(content); err != nil {
-		in.report(here, "", ErrSyntax, "%v", err)
+		in.problems = append(in.problems, &Problem{File: here.file, Line: lineIn(err), Message: err.Error(), Reason: ErrSyntax})
 		return nil, false
 	}
 	k.FixKustomization()

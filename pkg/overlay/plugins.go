@@ -4,15 +4,20 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// pluginPaths are the fields, at any depth, under which the configurations of kustomize's built-in
-// generators and transformers name files. Compared in any case, as its decoder does.
+// pluginPaths are the fields under which the configurations of kustomize's built-in generators and
+// transformers name files; ReplacementTransformer does so in its replacements. Compared in any case, as
+// its decoder does.
 var pluginPaths = []string{"path", "paths", "files", "envs", "env", "targetFilePath"}
+
+const pluginReplacements = "replacements"
 
 // inlinePlugin checks an entry that is a configuration itself; false for one that names a file.
 func (in *inspection) inlinePlugin(here at, dir string, ref reference) bool {
@@ -41,34 +46,36 @@ func (in *inspection) plugins(from at, dir string, content []byte) {
 			in.report(from, "", ErrPlugin, "%v %v is a plugin that Flux does not run: accepted are kustomize's own, apiVersion: builtin", version, kind)
 			continue
 		}
-		in.pluginReferences(from, dir, config, false)
+		in.pluginReferences(from, dir, config)
 	}
 }
 
-func (in *inspection) pluginReferences(from at, dir string, value any, isPath bool) {
-	switch value := value.(type) {
-	case map[string]any:
-		for key, child := range value {
-			in.pluginReferences(from, dir, child, namesPath(key))
+func (in *inspection) pluginReferences(from at, dir string, config map[string]any) {
+	for _, key := range slices.Sorted(maps.Keys(config)) {
+		switch {
+		case slices.ContainsFunc(pluginPaths, func(name string) bool { return strings.EqualFold(key, name) }):
+			in.pluginFiles(from, dir, config[key])
+		case strings.EqualFold(key, pluginReplacements):
+			list, _ := config[key].([]any)
+			for _, entry := range list {
+				if replacement, ok := entry.(map[string]any); ok {
+					in.pluginReferences(from, dir, replacement)
+				}
+			}
 		}
+	}
+}
+
+// pluginFiles follows the name of a file, or a list of them.
+func (in *inspection) pluginFiles(from at, dir string, value any) {
+	switch value := value.(type) {
 	case []any:
-		for _, child := range value {
-			in.pluginReferences(from, dir, child, isPath)
+		for _, entry := range value {
+			in.pluginFiles(from, dir, entry)
 		}
 	case string:
-		if isPath {
-			in.follow(from, dir, reference{field: "plugin configuration", value: value, path: pluginPath(value), reach: toFileOrInline})
-		}
+		in.follow(from, dir, reference{field: "plugin configuration", value: value, path: pluginPath(value), reach: toFileOrInline})
 	}
-}
-
-func namesPath(key string) bool {
-	for _, name := range pluginPaths {
-		if strings.EqualFold(key, name) {
-			return true
-		}
-	}
-	return false
 }
 
 // pluginPath takes the path out of "key=path"; a patch or another text is left as it is.
