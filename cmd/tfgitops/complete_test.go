@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,7 +47,7 @@ func complete(t *testing.T, dir string, args ...string) []string {
 		&cobra.Command{Use: "releases", Run: run, ValidArgsFunction: o.completeReleases},
 	)
 	root.SetArgs(append([]string{cobra.ShellCompRequestCmd, "-C", dir}, args...))
-	if err := root.ExecuteContext(context.Background()); err != nil {
+	if err := root.ExecuteContext(t.Context()); err != nil {
 		t.Fatalf("%v fails loudly: %v", args, err)
 	}
 	return strings.Fields(out.String())
@@ -93,7 +92,7 @@ func TestCompletionScripts(t *testing.T) {
 	t.Parallel()
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		var out, messages bytes.Buffer
-		if code := run(context.Background(), []string{"completion", shell}, deps{out: &out, err: &messages}); code != exitDone {
+		if code := run(t.Context(), []string{"completion", shell}, deps{out: &out, err: &messages}); code != exitDone {
 			t.Errorf("completion %s: exit code %d: %s", shell, code, &messages)
 		}
 		if !strings.Contains(out.String(), "tfgitops") || strings.Contains(out.String(), cobra.ShellCompNoDescRequestCmd) {

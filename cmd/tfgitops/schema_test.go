@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"testing"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/api/v1alpha1"
@@ -30,7 +29,7 @@ func TestSchemaCommand(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			var out, messages bytes.Buffer
-			if code := run(context.Background(), c.args, deps{out: &out, err: &messages}); code != c.code {
+			if code := run(t.Context(), c.args, deps{out: &out, err: &messages}); code != c.code {
 				t.Errorf("exit code %d, want %d", code, c.code)
 			}
 			if out.String() != c.out || messages.String() != c.err {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 	"github.com/invopop/jsonschema"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/control"
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/validate"
 )
 
 func TestGeneratedFilesAreCheckedIn(t *testing.T) {
@@ -56,7 +56,7 @@ func TestExamplesLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	repo, findings := control.Load(context.Background(), example, control.Only{})
+	repo, findings := control.Load(t.Context(), example, control.Only{})
 	for _, finding := range findings {
 		t.Error(finding)
 	}
@@ -108,4 +108,18 @@ func asJSON(t *testing.T, s *jsonschema.Schema) string {
 		t.Fatal(err)
 	}
 	return string(encoded)
+}
+
+func TestRulesAreNamedOnceAndDescribed(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, rule := range validate.Rules() {
+		if seen[rule.ID] {
+			t.Errorf("two rules are named %q", rule.ID)
+		}
+		seen[rule.ID] = true
+		if rule.Finds == "" || rule.Because == "" || (rule.Severity != control.Error && rule.Severity != control.Warning) {
+			t.Errorf("the rule %q is not described: %+v", rule.ID, rule)
+		}
+	}
 }

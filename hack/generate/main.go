@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/validate"
 )
 
 func main() {
@@ -34,10 +36,10 @@ func run(args []string) error {
 }
 
 func writeFile(name string, content []byte) error {
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil { //nolint:gosec // checked in, for everyone to read
 		return err
 	}
-	return os.WriteFile(name, content, 0o644)
+	return os.WriteFile(name, content, 0o644) //nolint:gosec // checked in, for everyone to read
 }
 
 // generate returns the content of every generated file, by its path in the repository.
@@ -62,6 +64,9 @@ func generate() (map[string][]byte, error) {
 		files["schemas/"+k.kind.SchemaFile()] = encoded
 		documented = append(documented, documentedKind{k.kind, schema})
 	}
-	files["docs/reference/files.md"], err = filesPage(documented)
+	if files["docs/reference/files.md"], err = filesPage(documented); err != nil {
+		return nil, err
+	}
+	files["docs/reference/rules.md"], err = rulesPage(validate.Rules())
 	return files, err
 }

@@ -11,6 +11,7 @@ import (
 // Scalar is a string of a particular form. Check says what is wrong with it and what is accepted, or returns nil. Each
 // Scalar also says what it accepts, for the schemas: with Accepted, the values, or with Pattern, a regular expression.
 type Scalar interface {
+	// Check accepts the empty string, too: a field left out.
 	Check() error
 }
 
