@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 )
 
 // FileChange is what a commit does to one file.
@@ -91,11 +92,16 @@ func (r *Repo) commitOnto(ctx context.Context, base string, changes []FileChange
 			return "", err
 		}
 	}
+	changes = removalsFirst(changes)
 	id, err := r.Resolve(ctx, base)
 	if err != nil {
 		return "", err
 	}
-	tree, err := r.addWorktree(ctx, id, r.topPaths(changes))
+	known, err := r.inCommit(ctx, id, changes)
+	if err != nil {
+		return "", err
+	}
+	tree, err := r.addWorktree(ctx, id, r.topPaths(known))
 	if err != nil {
 		return "", err
 	}
@@ -106,6 +112,36 @@ func (r *Repo) commitOnto(ctx context.Context, base string, changes []FileChange
 // quiet keeps hooks out of the making of the temporary worktree: only the
 // commit's own hooks concern the person.
 var quiet = []string{"-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false"}
+
+// removalsFirst lets a directory take the place of a file and the reverse.
+func removalsFirst(changes []FileChange) []FileChange {
+	sorted := slices.Clone(changes)
+	slices.SortStableFunc(sorted, func(a, b FileChange) int {
+		switch {
+		case a.Remove == b.Remove:
+			return 0
+		case a.Remove:
+			return -1
+		}
+		return 1
+	})
+	return sorted
+}
+
+// inCommit returns the changes to what the commit has already.
+func (r *Repo) inCommit(ctx context.Context, id string, changes []FileChange) ([]FileChange, error) {
+	fsys, err := r.FS(ctx, id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // not even the opened directory
+	}
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(changes), func(change FileChange) bool {
+		_, ok := fsys.ObjectID(change.Path)
+		return !ok
+	}), nil
+}
 
 // topPaths are the changes' paths from the top of the work tree.
 func (r *Repo) topPaths(changes []FileChange) []string {
@@ -148,6 +184,9 @@ func (r *Repo) fillWorktree(ctx context.Context, tree git, paths []string) error
 	if _, err = tree.run(ctx, "read-tree", "HEAD"); err != nil {
 		return err
 	}
+	if len(paths) == 0 {
+		return nil
+	}
 	_, err = tree.feed(ctx, nulJoined(paths), "checkout-index", "--quiet", "--force", "-z", "--stdin")
 	return err
 }
@@ -182,7 +221,7 @@ func (r *Repo) commitIn(ctx context.Context, tree git, changes []FileChange, mes
 	if err := r.writeChanges(tree.dir, changes); err != nil {
 		return "", err
 	}
-	_, err := tree.feed(ctx, nulJoined(r.topPaths(changes)), "update-index", "--add", "--remove", "--replace", "-z", "--stdin")
+	_, err := tree.feed(ctx, nulJoined(r.topPaths(changes)), "update-index", "--add", "--remove", "-z", "--stdin")
 	if err != nil {
 		return "", err
 	}

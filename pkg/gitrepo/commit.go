@@ -190,6 +190,7 @@ func runCommit(ctx context.Context, g git, message string, opts CommitOptions, a
 		args = append(args, "--signoff")
 	}
 	args = append([]string{"commit", "--quiet", "--cleanup=whitespace", "--file=-"}, args...)
+	g.attached = true
 	_, err = g.feed(ctx, strings.NewReader(message), args...)
 	return err
 }

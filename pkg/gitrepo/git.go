@@ -21,10 +21,12 @@ const (
 	graceTime = 5 * time.Second
 )
 
-// git runs the git program in one directory.
+// git runs the git program in one directory. It has no terminal, unless
+// attached, which commits need: their hooks and signing may talk to the person.
 type git struct {
-	dir string
-	env []string
+	dir      string
+	env      []string
+	attached bool
 }
 
 // with returns a copy that runs with additional variables.
@@ -57,6 +59,7 @@ func (g git) feed(ctx context.Context, stdin io.Reader, args ...string) (string,
 	cmd := g.command(ctx, args)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
 	err := cmd.Run()
+	g.sweep(ctx, cmd)
 	if err == nil {
 		return stdout.String(), nil
 	}
@@ -86,7 +89,9 @@ func (g git) stream(ctx context.Context, read func(io.Reader) error, args ...str
 	if readErr != nil {
 		cancel()
 	}
-	if waitErr := cmd.Wait(); waitErr != nil && (readErr == nil || errors.Is(readErr, io.ErrUnexpectedEOF)) {
+	waitErr := cmd.Wait()
+	g.sweep(ctx, cmd)
+	if waitErr != nil && (readErr == nil || errors.Is(readErr, io.ErrUnexpectedEOF)) {
 		return gitFailure(ctx, args, waitErr, stderr.String())
 	}
 	return readErr
@@ -98,13 +103,19 @@ func (g git) command(ctx context.Context, args []string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "git", args...)
 	cmd.Dir, cmd.Env = g.dir, g.env
 	cmd.WaitDelay = graceTime
-	cmd.Cancel = func() error {
-		if err := cmd.Process.Signal(syscall.SIGTERM); err == nil {
-			return nil
-		}
-		return cmd.Process.Kill()
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	if !g.attached {
+		detach(cmd)
+		cmd.Cancel = func() error { return stopGroup(cmd) }
 	}
 	return cmd
+}
+
+// sweep ends what git started and left when it was told to stop.
+func (g git) sweep(ctx context.Context, cmd *exec.Cmd) {
+	if ctx.Err() != nil && !g.attached && cmd.Process != nil {
+		killGroup(cmd)
+	}
 }
 
 // gitFailure describes why git did not do what args asked for.
