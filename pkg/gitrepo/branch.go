@@ -10,6 +10,8 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+
+	"github.com/go-git/go-git/v5/plumbing/filemode"
 )
 
 // FileChange is what a commit does to one file.
@@ -128,7 +130,7 @@ func removalsFirst(changes []FileChange) []FileChange {
 	return sorted
 }
 
-// inCommit returns the changes to what the commit has already.
+// inCommit returns the changes to files that the commit has already.
 func (r *Repo) inCommit(ctx context.Context, id string, changes []FileChange) ([]FileChange, error) {
 	fsys, err := r.FS(ctx, id)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -138,8 +140,8 @@ func (r *Repo) inCommit(ctx context.Context, id string, changes []FileChange) ([
 		return nil, err
 	}
 	return slices.DeleteFunc(slices.Clone(changes), func(change FileChange) bool {
-		_, ok := fsys.ObjectID(change.Path)
-		return !ok
+		entry, err := fsys.lookup("stat", change.Path)
+		return err != nil || entry.Mode == filemode.Dir
 	}), nil
 }
 

@@ -57,7 +57,7 @@ var (
 type GitError struct {
 	Command string // "git push": the subcommand alone, no arguments
 	Code    int    // the exit code; -1 when it was killed or never ran
-	Output  string // what it said on standard error, without credentials
+	Output  string // what it said on standard error, without credentials and terminal codes
 	Err     error  // the cause, when it is not just an exit code
 }
 

@@ -120,7 +120,7 @@ func (g git) sweep(ctx context.Context, cmd *exec.Cmd) {
 
 // gitFailure describes why git did not do what args asked for.
 func gitFailure(ctx context.Context, args []string, err error, complaint string) error {
-	failed := &GitError{Command: "git " + subcommand(args), Code: -1, Output: Redact(complaint)}
+	failed := &GitError{Command: "git " + subcommand(args), Code: -1, Output: presentable(complaint)}
 	var exit *exec.ExitError
 	switch {
 	case errors.Is(err, exec.ErrNotFound):

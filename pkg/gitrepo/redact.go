@@ -14,6 +14,19 @@ var redactions = []struct {
 	{regexp.MustCompile(`(?i)(authorization:\s*(?:basic|bearer)?\s*)\S+`), "${1}***"},
 }
 
+// terminalCodes are what a server or hook could repaint a terminal with.
+var terminalCodes = regexp.MustCompile(`\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]|[ \t]+(?:\n|$)`)
+
+// presentable is what someone else's program said, fit for an error message.
+func presentable(text string) string {
+	return Redact(terminalCodes.ReplaceAllStringFunc(text, func(code string) string {
+		if code[len(code)-1] == '\n' {
+			return "\n"
+		}
+		return ""
+	}))
+}
+
 // Redact returns text without credentials in URLs and authorisation headers.
 func Redact(text string) string {
 	for _, r := range redactions {

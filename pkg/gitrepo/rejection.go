@@ -34,7 +34,6 @@ var rejections = []struct {
 	text  string
 	means error
 }{
-	{"exists; cannot create", ErrRefused}, // branches "a" and "a/b": not a race, though it says "cannot lock ref"
 	{"non-fast-forward", ErrRace},
 	{"fetch first", ErrRace},
 	{"needs force", ErrRace},
@@ -54,7 +53,10 @@ func pushFailure(remote, branch string, opts PushOptions, report refReport, err 
 	said, _ := gitOutput(err)
 	failed := &PushError{Remote: Redact(remote), Branch: branch, Output: said, Err: err}
 	if report.flag == '!' {
-		failed.Kind, failed.Reason = rejection(report.summary, opts), Redact(report.summary)
+		failed.Kind, failed.Reason = rejection(report.summary, opts), presentable(report.summary)
+		if inTheWay(said) {
+			failed.Kind = ErrRefused
+		}
 		return failed
 	}
 	failed.Kind, failed.Reason = meaning(err), firstLine(err, said)
@@ -63,6 +65,12 @@ func pushFailure(remote, branch string, opts PushOptions, report refReport, err 
 	}
 	return failed
 }
+
+// inTheWay recognises branches "a" and "a/b", which cannot both be. The reason
+// reads like a race ("cannot lock ref", "failed to update ref"), but trying
+// again will not help. What a hook says can turn a race into a refusal here,
+// never the reverse.
+func inTheWay(said string) bool { return strings.Contains(said, "exists; cannot create") }
 
 // rejection returns the sentinel for a rejected ref. A reason that no row
 // knows is the server's word against the push.

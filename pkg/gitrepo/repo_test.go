@@ -127,3 +127,17 @@ func TestRedact(t *testing.T) {
 		}
 	}
 }
+
+func TestPresentable(t *testing.T) {
+	t.Parallel()
+	tests := map[string]string{
+		"remote: \x1b[1;31merror\x1b[m: no        \nmore \t\n": "remote: error: no\nmore\n",
+		"\x1b[2J\x07a\rb\tc":    "ab\tc",
+		"plain text\nstays  so": "plain text\nstays  so",
+	}
+	for in, want := range tests {
+		if got := presentable(in); got != want {
+			t.Errorf("presentable(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
