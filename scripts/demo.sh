@@ -22,13 +22,13 @@ export GIT_PAGER=cat
 say "A control repo says which commit of which component runs on which cluster. This one is Toolforge's."
 run "ls components"
 run "ls clusters"
-run "cat clusters/tools/pins/maintain-kubeusers.yaml"
+run "cat clusters/toolsbeta/pins/envvars-api.yaml"
 
 say "render turns it into Flux objects, one directory a cluster. Here from nothing:"
 run "rm -rf clusters/*/manifests"
 run "tfgitops render"
-run "ls clusters/tools/manifests"
-run "cat clusters/tools/manifests/maintain-kubeusers.yaml"
+run "ls clusters/toolsbeta/manifests"
+run "cat clusters/toolsbeta/manifests/envvars-api.yaml"
 
 say "The same input gives the same bytes: Git sees no change."
 run "git status --short"
@@ -37,10 +37,14 @@ say "Now one pin, changed by hand, and rendered again."
 run "sed -E \
 -e 's/commit: \"[0-9a-f]+\"/commit: \"0a1b2c3d\"/' \
 -e 's/\"0\.0\.[0-9]+-[0-9]{14}-[0-9a-f]{8}\"/\"0.0.999-20261101120000-0a1b2c3d\"/' \
-clusters/toolsbeta/pins/maintain-kubeusers.yaml >changed && mv changed clusters/toolsbeta/pins/maintain-kubeusers.yaml"
+clusters/toolsbeta/pins/envvars-api.yaml >changed && mv changed clusters/toolsbeta/pins/envvars-api.yaml"
 run "tfgitops render"
 
 say "What a reviewer reads: the pin, and the one object that Flux will upgrade."
+if git diff --quiet; then
+	echo "demo: the pin did not change: its version is not of the form that scripts/demo.sh expects" >&2
+	exit 1
+fi
 run "git diff --stat"
 run "git diff"
 run "tfgitops validate"
