@@ -200,6 +200,17 @@ var equalityCases = []struct {
 	{name: "multi-line text and comments", chart: files{
 		"templates/b.yaml": "# leading\napiVersion: v1 # trailing\nkind: ConfigMap\nmetadata: {name: text}\ndata:\n  a: |\n    one\n      two\n\n  b: >-\n    folded\n    text\n  c: \"tab\\tquote\\\"\"\n  d: 'it''s'\n  e: |+\n    keep\n\n",
 	}},
+	{name: "text that YAML writers fold", chart: files{
+		"templates/a.yaml": configMap("a: >", "  folded", "    more", "", "  end", "b: >-", "  one", "  two", "c: >+", "  x", "   y", "d: {a: , b: 1}"),
+	}},
+	{name: "images alone", chart: files{
+		"templates/a.yaml": configMap("a: >", "  folded", "    more", "", "  end") + "---\n" + deployment("x") + "---\n" + strings.ReplaceAll(deployment("y"), "example/app", "example/other"),
+		"templates/z.yaml": hook("late", "post-install", "5"),
+	}, change: func(hr *helmv2.HelmRelease) {
+		postRenderers(hr)
+		hr.Spec.PostRenderers = hr.Spec.PostRenderers[:1]
+		hr.Spec.PostRenderers[0].Kustomize.Patches = nil
+	}},
 	{name: "badly separated documents", chart: files{
 		"templates/b.yaml": "---apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\n---   \napiVersion: v1\nkind: ConfigMap\nmetadata: {name: two}\n--- \n",
 	}},

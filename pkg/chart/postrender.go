@@ -1,20 +1,14 @@
 package chart
 
 import (
-	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
-	fluxkustomize "github.com/fluxcd/pkg/apis/kustomize"
-	utiljson "k8s.io/apimachinery/pkg/util/json"
-	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/provider"
-	"sigs.k8s.io/kustomize/api/resmap"
 	"sigs.k8s.io/kustomize/api/resource"
-	kustypes "sigs.k8s.io/kustomize/api/types"
-	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/kustomize/kyaml/resid"
-	kyaml "sigs.k8s.io/kustomize/kyaml/yaml"
 )
 
 // helm-controller sends what the templates wrote through kustomize, always: the
@@ -75,16 +69,17 @@ func renderGroup(hr *helmv2.HelmRelease, documents []document) ([]object, error)
 		if renderer.Kustomize == nil {
 			continue
 		}
-		if resources, err = kustomize(renderer.Kustomize, resources); err != nil {
+		if resources, err = kustomizeWhere(renderer.Kustomize, resources); err != nil {
 			return nil, fmt.Errorf("postRenderers[%d]: %w", i, err)
 		}
 	}
 	objects := make([]object, len(resources))
 	for i, r := range resources {
-		if objects[i], err = r.object(); err != nil {
+		if err := r.decode(); err != nil {
 			return nil, err
 		}
-		addMetadata(hr, objects[i].fields)
+		addMetadata(hr, r.fields)
+		objects[i] = object{source: r.source, fields: r.fields}
 	}
 	return objects, nil
 }
@@ -93,16 +88,17 @@ func renderGroup(hr *helmv2.HelmRelease, documents []document) ([]object, error)
 type located struct {
 	*resource.Resource
 	source string
+	fields map[string]any // nil until decoded
 }
 
 // parse reads documents as kustomize reads them: lists become their items, and
 // what has no kind or name, or the identity of another, is refused.
-func parse(documents []document) ([]located, error) {
+func parse(documents []document) ([]*located, error) {
 	factory := provider.NewDefaultDepProvider().GetResourceFactory()
-	var all []located
+	var all []*located
 	seen := map[resid.ResId]string{}
 	for _, d := range documents {
-		resources, err := factory.SliceFromBytes([]byte(d.text))
+		resources, err := parseTwice(factory, d.text)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", d.source, err)
 		}
@@ -110,10 +106,31 @@ func parse(documents []document) ([]located, error) {
 			if err := claim(seen, r, d.source); err != nil {
 				return nil, err
 			}
-			all = append(all, located{r, d.source})
+			all = append(all, &located{Resource: r, source: d.source})
 		}
 	}
 	return all, nil
+}
+
+// parseTwice reads a document. Helm reads and writes it before kustomize gets
+// it, so one that this changes is read once more.
+func parseTwice(factory *resource.Factory, text string) ([]*resource.Resource, error) {
+	resources, err := factory.SliceFromBytes([]byte(text))
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(resources, func(r *resource.Resource) bool { return !ordinary(r.YNode()) }) {
+		return resources, nil
+	}
+	var again strings.Builder
+	for _, r := range resources {
+		written, err := r.RNode.String()
+		if err != nil {
+			return nil, err
+		}
+		again.WriteString("---\n" + written)
+	}
+	return factory.SliceFromBytes([]byte(again.String()))
 }
 
 // claim refuses a resource that is there already. Without a namespace it is in
@@ -127,99 +144,6 @@ func claim(seen map[resid.ResId]string, r *resource.Resource, source string) err
 	}
 	seen[key] = source
 	return nil
-}
-
-// object gives the fields the types that Kubernetes' JSON has. The way through
-// JSON is kustomize's own: a date becomes a full timestamp on it.
-func (r located) object() (object, error) {
-	text, err := r.MarshalJSON()
-	if err != nil {
-		return object{}, fmt.Errorf("%s: %s %q: %w", r.source, r.GetKind(), r.GetName(), err)
-	}
-	fields := map[string]any{}
-	if err := utiljson.Unmarshal(text, &fields); err != nil {
-		return object{}, fmt.Errorf("%s: %s %q: %w", r.source, r.GetKind(), r.GetName(), err)
-	}
-	return object{source: r.source, fields: fields}, nil
-}
-
-// kustomize runs the patches and images of one post-renderer.
-func kustomize(spec *helmv2.Kustomize, resources []located) ([]located, error) {
-	files := filesys.MakeFsInMemory()
-	config := kustypes.Kustomization{
-		TypeMeta: kustypes.TypeMeta{APIVersion: kustypes.KustomizationVersion, Kind: kustypes.KustomizationKind},
-		Images:   images(spec.Images),
-		Patches:  patches(spec.Patches),
-	}
-	for i, r := range resources {
-		name := fmt.Sprintf("%d.yaml", i)
-		text, err := r.withSource()
-		if err != nil {
-			return nil, err
-		}
-		if err := files.WriteFile(name, text); err != nil {
-			return nil, err
-		}
-		config.Resources = append(config.Resources, name)
-	}
-	text, err := json.Marshal(config)
-	if err != nil {
-		return nil, err
-	}
-	if err := files.WriteFile("kustomization.yaml", text); err != nil {
-		return nil, err
-	}
-	built, err := krusty.MakeKustomizer(&krusty.Options{
-		LoadRestrictions: kustypes.LoadRestrictionsRootOnly,
-		PluginConfig:     kustypes.DisabledPluginConfig(),
-	}).Run(files, ".")
-	if err != nil {
-		return nil, err
-	}
-	return takeSources(built)
-}
-
-// sourceAnnotation carries the template through kustomize. Helm does the same
-// with one of its own, so a patch finds annotations to add to in both.
-const sourceAnnotation = "tfgitops.toolforge.org/source"
-
-func (r located) withSource() ([]byte, error) {
-	if err := r.PipeE(kyaml.SetAnnotation(sourceAnnotation, r.source)); err != nil {
-		return nil, fmt.Errorf("%s: %w", r.source, err)
-	}
-	return r.AsYAML()
-}
-
-func takeSources(built resmap.ResMap) ([]located, error) {
-	var all []located
-	for _, r := range built.Resources() {
-		source := r.GetAnnotations()[sourceAnnotation]
-		if err := r.PipeE(kyaml.ClearAnnotation(sourceAnnotation)); err != nil {
-			return nil, fmt.Errorf("%s: %w", source, err)
-		}
-		all = append(all, located{r, source})
-	}
-	return all, nil
-}
-
-func images(in []fluxkustomize.Image) (out []kustypes.Image) {
-	for _, i := range in {
-		out = append(out, kustypes.Image{Name: i.Name, NewName: i.NewName, NewTag: i.NewTag, Digest: i.Digest})
-	}
-	return out
-}
-
-func patches(in []fluxkustomize.Patch) (out []kustypes.Patch) {
-	for _, p := range in {
-		patch := kustypes.Patch{Patch: p.Patch}
-		if t := p.Target; t != nil {
-			patch.Target = &kustypes.Selector{LabelSelector: t.LabelSelector, AnnotationSelector: t.AnnotationSelector}
-			patch.Target.Group, patch.Target.Version, patch.Target.Kind = t.Group, t.Version, t.Kind
-			patch.Target.Name, patch.Target.Namespace = t.Name, t.Namespace
-		}
-		out = append(out, patch)
-	}
-	return out
 }
 
 // originLabels tell which HelmRelease a resource comes from.
