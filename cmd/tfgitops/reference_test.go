@@ -140,11 +140,11 @@ func renderCommands(t *testing.T) []byte {
 	return append(bytes.TrimSpace(out.Bytes()), '\n')
 }
 
-// leaves are the commands that do something, in the order of their names.
+// leaves are the commands that do something, not those that only hold others, in the order of their names.
 func leaves(c *cobra.Command) []*cobra.Command {
 	var found []*cobra.Command
 	for _, child := range c.Commands() {
-		if child.IsAvailableCommand() && child.Runnable() {
+		if child.IsAvailableCommand() && !child.HasSubCommands() {
 			found = append(found, child)
 		}
 		found = append(found, leaves(child)...)
