@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/artifact"
-	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/internal/registrytest"
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/test/registrytest"
 )
 
 // Every form of version in the record, as chart versions.

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/artifact"
-	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/internal/registrytest"
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/test/registrytest"
 )
 
 const version = "0.0.213-20230705073411-09895639"

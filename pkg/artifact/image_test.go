@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/artifact"
-	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/internal/registrytest"
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/test/registrytest"
 )
 
 func TestImage(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/artifact"
-	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/internal/registrytest"
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/test/registrytest"
 )
 
 // operations are every request a Client makes, against one repository and image.

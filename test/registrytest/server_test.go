@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/internal/registrytest"
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/test/registrytest"
 )
 
 func get(t *testing.T, url string, header ...string) (*http.Response, string) {
