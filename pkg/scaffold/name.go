@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -44,8 +45,14 @@ func checkURL(given string, schemes ...string) (*url.URL, error) {
 	return nil, fmt.Errorf("%q is not accepted: %s", given, accepted)
 }
 
+// startsAsNumber matches text that some YAML parser may read as a number, such as 12e4567, which yaml.v3 writes plainly.
+var startsAsNumber = regexp.MustCompile(`^[-+.0-9]`)
+
 // scalar is a string as it is written in YAML, quoted where it must be.
 func scalar(text string) string {
+	if startsAsNumber.MatchString(text) {
+		return strconv.Quote(text)
+	}
 	encoded, err := yaml.Marshal(text)
 	if err != nil {
 		panic("a string that is no YAML: " + err.Error()) // every string can be written

@@ -54,6 +54,9 @@ func Remove(ctx context.Context, fsys fs.FS, options RemovalOptions) (Removal, e
 		return Removal{}, err
 	}
 	repo, findings := control.Load(ctx, fsys, control.Only{})
+	if err := ctx.Err(); err != nil {
+		return Removal{}, err // what was loaded is not all
+	}
 	r := &remover{proposal: propose(fsys), repo: repo, options: options, component: repo.Components[options.Component]}
 	if err := of(findings, control.ComponentFile(options.Component)).Err(); err != nil && r.component != nil {
 		return Removal{}, err // whether it is protected cannot be said

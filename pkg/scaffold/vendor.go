@@ -92,7 +92,7 @@ func checkVendor(ctx context.Context, fsys fs.FS, options VendorOptions) error {
 			strictyaml.Suggest(options.Component, control.ComponentFolders(fsys)), options.Component)
 	}
 	repo, findings := control.Load(ctx, fsys, control.Only{Clusters: []string{}, Components: []string{options.Component}})
-	if err := of(findings, control.ComponentFile(options.Component)).Err(); err != nil {
+	if err := errors.Join(ctx.Err(), of(findings, control.ComponentFile(options.Component)).Err()); err != nil {
 		return err
 	}
 	if component := repo.Components[options.Component]; len(component.Releases) > 0 || component.External != "" {
