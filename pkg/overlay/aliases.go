@@ -3,6 +3,7 @@ package overlay
 import (
 	"bytes"
 	"fmt"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -14,7 +15,7 @@ const maxExpanded = 20_000
 // checkAliases refuses a file whose aliases stand for too much ("billion laughs"). A file that is no
 // YAML passes: it is for others to report.
 func checkAliases(content []byte) error {
-	if !bytes.ContainsRune(content, '*') || !bytes.ContainsRune(content, '&') {
+	if !mayHoldAnchors(content) {
 		return nil
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(content))
@@ -29,6 +30,23 @@ func checkAliases(content []byte) error {
 			return fmt.Errorf("%w: the YAML aliases stand for more than %d values", ErrTooLarge, maxExpanded)
 		}
 	}
+}
+
+// beforeAnchor are the characters after which YAML may have an anchor; beyond ASCII, any (a byte order
+// mark, the line ends of Unicode).
+const beforeAnchor = " \t\r\n[]{},:?-\"'"
+
+// mayHoldAnchors spares most files, even those with an ampersand in a text, from being parsed once more.
+func mayHoldAnchors(content []byte) bool {
+	for i, c := range content {
+		if c != '&' {
+			continue
+		}
+		if i == 0 || content[i-1] >= 0x80 || strings.IndexByte(beforeAnchor, content[i-1]) >= 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // expansion counts nodes as they are once aliases are written out.

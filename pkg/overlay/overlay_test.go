@@ -550,3 +550,15 @@ func BenchmarkBuild(b *testing.B) {
 		})
 	}
 }
+
+func TestAnchorsAreSeen(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"&a b": true, "x: &a b": true, "- &a b": true, "[&a b, *a]": true, `{"x":&a b}`: true, "x:\n&a b": true, "\ufeff&a b": true,
+		"u: https://example.org/?a=1&b=2": false, "html: a&amp;b": false, "*": false,
+	} {
+		if got := mayHoldAnchors([]byte(text)); got != want {
+			t.Errorf("%q: got %v", text, got)
+		}
+	}
+}
