@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -149,5 +150,34 @@ func TestCommitOntoInABareRepository(t *testing.T) {
 	}
 	if _, err := repo.Commit(t.Context(), []string{"top"}, "m", CommitOptions{}); !errors.Is(err, ErrUnsupported) {
 		t.Errorf("a commit of the work tree that is not there: %v", err)
+	}
+}
+
+// A tfgitops that was killed leaves a worktree and Git's record of it.
+func TestCommitOntoSweepsAfterTheKilled(t *testing.T) {
+	t.Parallel()
+	dir, repo := onto(t)
+	leftover := func(age time.Duration) string {
+		tree, err := repo.addWorktree(t.Context(), runGit(t, dir, "rev-parse", "HEAD"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		record := filepath.Join(dir, ".git/worktrees", filepath.Base(tree.dir))
+		if err := os.Chtimes(record, time.Now(), time.Now().Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.RemoveAll(filepath.Dir(tree.dir)) })
+		return tree.dir
+	}
+	inUse, old := leftover(time.Minute), leftover(2*staleAfter)
+	if _, err := repo.CommitOnto(t.Context(), "main", ontoChanges, "m", CommitOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	list := runGit(t, dir, "worktree", "list")
+	if strings.Contains(list, old) || !strings.Contains(list, inUse) {
+		t.Errorf("want only the old one gone:\n%s", list)
+	}
+	if _, err := os.Stat(filepath.Dir(old)); err == nil {
+		t.Error("its directory is left")
 	}
 }

@@ -70,7 +70,7 @@ const logFields = 9
 
 // logArgs makes `git log` print what logReader reads, whatever is configured.
 var logArgs = []string{
-	"-c", "log.showSignature=false", "-c", "log.diffMerges=separate", "-c", "log.showRoot=true",
+	"-c", "log.showSignature=false", "-c", "log.diffMerges=separate", "-c", "log.showRoot=true", "-c", "log.follow=false",
 	"log", "-z", "--no-color", "--encoding=UTF-8", "--no-notes", "--no-decorate", logFormat,
 }
 

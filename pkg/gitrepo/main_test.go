@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 		defer os.RemoveAll(home)
 		config := filepath.Join(home, "config")
 		settings := "[user]\n\tname = Test Er\n\temail = test@example.org\n[init]\n\tdefaultBranch = main\n" +
-			"[color]\n\tui = always\n[log]\n\tshowSignature = true\n\tdiffMerges = combined\n[diff]\n\trelative = true\n\trenames = copies\n"
+			"[color]\n\tui = always\n[log]\n\tshowSignature = true\n\tdiffMerges = combined\n\tfollow = true\n[diff]\n\trelative = true\n\trenames = copies\n"
 		if err := os.WriteFile(config, []byte(settings), 0o600); err != nil {
 			panic(err)
 		}

@@ -141,7 +141,7 @@ func (r *Repo) Fetch(ctx context.Context, remote, branch string) (string, error)
 		return "", err
 	}
 	tracking := "refs/remotes/" + remote + "/" + branch
-	_, err := r.git.run(ctx, "fetch", "--quiet", "--no-tags", "--no-recurse-submodules",
+	_, err := r.git.run(ctx, "fetch", "--quiet", "--no-tags", "--no-prune", "--no-recurse-submodules",
 		"--no-write-fetch-head", "--", remote, "+refs/heads/"+branch+":"+tracking)
 	if said, _ := gitOutput(err); strings.Contains(said, "couldn't find remote ref") {
 		return "", fmt.Errorf("fetching from %q: %w: it has no branch %q", remote, ErrUnknownRevision, branch)

@@ -131,6 +131,8 @@ func revisionError(rev string, err error) error {
 	switch {
 	case strings.Contains(said, "is ambiguous"):
 		return fmt.Errorf("revision %q: %w: %s", rev, ErrAmbiguousRevision, strings.TrimSpace(said))
+	case errors.Is(meaning(err), ErrUnreachable) || errors.Is(meaning(err), ErrAuth): // a partial clone asked its server
+		return fmt.Errorf("revision %q: %w: %w", rev, meaning(err), err)
 	case code == 128 || code == 1:
 		return fmt.Errorf("revision %q: %w", rev, ErrUnknownRevision)
 	}

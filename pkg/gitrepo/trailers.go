@@ -21,16 +21,17 @@ var generatedPrefixes = []string{"Signed-off-by: ", "(cherry picked from commit 
 // lines is joined with single spaces.
 func ParseTrailers(message string) []Trailer {
 	var trailers []Trailer
+	open := false // the line before belongs to a trailer
 	for _, line := range trailerBlock(strings.Split(message, "\n")) {
-		if strings.HasPrefix(line, "#") {
+		if continues(line) {
+			if open {
+				last := &trailers[len(trailers)-1]
+				last.Value = strings.TrimSpace(last.Value + " " + strings.TrimSpace(line))
+			}
 			continue
 		}
-		if continues(line) && len(trailers) > 0 {
-			last := &trailers[len(trailers)-1]
-			last.Value = strings.TrimSpace(last.Value + " " + strings.TrimSpace(line))
-			continue
-		}
-		if at := separator(line); at > 0 {
+		at := separator(line)
+		if open = at > 0; open {
 			trailers = append(trailers, Trailer{
 				Key:   strings.TrimSpace(line[:at]),
 				Value: strings.TrimSpace(line[at+1:]),
@@ -44,7 +45,7 @@ func ParseTrailers(message string) []Trailer {
 func trailerBlock(lines []string) []string {
 	first := titleEnd(lines)
 	end := len(lines)
-	for end > first && blank(lines[end-1]) {
+	for end > first && (blank(lines[end-1]) || strings.HasPrefix(lines[end-1], "#")) {
 		end--
 	}
 	start := end

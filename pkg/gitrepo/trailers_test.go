@@ -1,6 +1,7 @@
 package gitrepo
 
 import (
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"strings"
@@ -39,6 +40,10 @@ var trailerMessages = map[string]string{
 	"divider line":            "s\n\nb\n---\nBug: T1\n",
 	"unicode":                 "s\n\nBüg: T1\n",
 	"vertical tab in a key":   "s\n\nBug\v: T1\n",
+	"comment at the end":      "s\n\nBug: T1\n\n# c",
+	"text goes on":            "s\n\nSigned-off-by: A <a@x>\ntext\n\tx\n",
+	"cherry pick goes on":     "s\n\nBug: T1\n(cherry picked from commit 12)\n\tx\nBug: T2\n",
+	"comment in the middle":   "s\n\nSigned-off-by: A <a@x>\n  indented\n# c\nBug: T1\n \n# Bug: 1\n",
 	"continued after comment": "s\n\nBug: T1\n# c\n  more\n",
 }
 
@@ -52,6 +57,22 @@ func TestTrailersAreGits(t *testing.T) {
 				t.Errorf("message %q:\n%s", message, diff)
 			}
 		})
+	}
+}
+
+func TestTrailersAreGitsInAnyOrder(t *testing.T) {
+	t.Parallel()
+	lines := []string{"Bug: T1", "Signed-off-by: A <a@x>", "text", "  indented", "\tx", "# c", "", "", " ", "Key : v",
+		"(cherry picked from commit 12)", "A-b:c", "x y: z", ": q", "---", "Bug:", "# Bug: 1", "é: x"}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 100 {
+		message := "subject\n\n"
+		for range random.IntN(9) + 1 {
+			message += lines[random.IntN(len(lines))] + "\n"
+		}
+		if diff := cmp.Diff(gitTrailers(t, message), printed(ParseTrailers(message))); diff != "" {
+			t.Errorf("message %q:\n%s", message, diff)
+		}
 	}
 }
 
