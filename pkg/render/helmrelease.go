@@ -176,3 +176,12 @@ func duration(d v1alpha1.Duration) *metav1.Duration {
 }
 
 func isOCI(url string) bool { return strings.HasPrefix(url, "oci://") }
+
+// HelmRelease returns the HelmRelease of one release of a deployment, for those who expand or apply it.
+func HelmRelease(d control.Deployment, r control.Release) (*helmv2.HelmRelease, error) {
+	flux, err := fluxMinor(d.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	return helmRelease(d, r, flux), nil
+}
