@@ -3,6 +3,7 @@ package control
 import (
 	"io/fs"
 	"maps"
+	"path"
 	"slices"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/api/v1alpha1"
@@ -105,3 +106,8 @@ func (r *Repo) hasDir(dir string) bool {
 	return err == nil && info.IsDir()
 }
 
+
+// ManifestVersions returns the versions of a component of plain manifests that are in the repo, sorted by name.
+func (r *Repo) ManifestVersions(component string) []string {
+	return folderNames(r.fsys, path.Dir(ManifestsDir(component, "x")))
+}

@@ -1,0 +1,359 @@
+package bump
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/Masterminds/semver/v3"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/api/v1alpha1"
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/artifact"
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/control"
+)
+
+// bump pins the revision that was asked for, on the first stage unless the request says otherwise.
+func (w *planning) bump(ctx context.Context) error {
+	names, err := clustersOf(w.repo, w.plan.Request.Scope, firstStage(w.repo))
+	if err != nil {
+		return err
+	}
+	if names, err = w.plan.installed(w.repo, names); err != nil {
+		return err
+	}
+	if len(w.component.Releases) == 0 {
+		return w.bumpManifests(names)
+	}
+	release, err := w.chooseRelease(names)
+	if err != nil {
+		return err
+	}
+	return w.bumpRelease(ctx, release, names)
+}
+
+// chooseRelease returns the release that a revision is for: the one that was named, the only one, or the only one that
+// follows the component's source.
+func (w *planning) chooseRelease(clusters []string) (v1alpha1.Release, error) {
+	names := w.component.ReleaseNames()
+	if name := w.plan.Request.Release; name != "" {
+		release, known := w.component.Release(name)
+		if !known {
+			return release, usagef("component %q has no release %q: it has %s", w.component.Name, name, strings.Join(names, ", "))
+		}
+		return release, nil
+	}
+	if len(names) == 1 {
+		return w.component.Releases[0], nil
+	}
+	var following []v1alpha1.Release
+	for _, release := range w.component.Releases {
+		if w.followsSource(release, clusters[0]) {
+			following = append(following, release)
+		}
+	}
+	if len(following) == 1 {
+		return following[0], nil
+	}
+	return v1alpha1.Release{}, usagef("component %q has several releases: write %s/RELEASE with one of %s", w.component.Name, w.component.Name, strings.Join(names, ", "))
+}
+
+// followsSource reports whether the release's versions are made from commits of the component's source.
+func (w *planning) followsSource(release v1alpha1.Release, cluster string) bool {
+	_, source := w.chartSource(release, cluster)
+	return w.component.Source != nil && (source.VersionPattern != "" || release.VersionTemplate != "")
+}
+
+// chartSource returns the chart's name and its repository as a cluster has it.
+func (w *planning) chartSource(release v1alpha1.Release, clusterName string) (string, v1alpha1.Repository) {
+	cluster := w.repo.Clusters[clusterName]
+	name := cmp.Or(cluster.Releases[release.Name].Repository, release.Repository)
+	source, _ := w.repo.Repository(cluster, name)
+	return cmp.Or(release.Chart, release.Name), source
+}
+
+func (w *planning) bumpRelease(ctx context.Context, release v1alpha1.Release, clusters []string) error {
+	build, err := w.resolve(ctx, release, clusters)
+	if err != nil {
+		return err
+	}
+	for _, cluster := range clusters {
+		change, err := w.bumpCluster(ctx, release, build, cluster)
+		if err != nil {
+			return err
+		}
+		w.change(change)
+	}
+	return w.verify(ctx)
+}
+
+// build is what a revision means: one version of a chart, and the commit that it was built from, as far as it is known.
+type build struct {
+	version string
+	commit  string
+}
+
+// resolve finds the version in the registry of the first cluster; the others must have that very version.
+func (w *planning) resolve(ctx context.Context, release v1alpha1.Release, clusters []string) (build, error) {
+	revision, err := artifact.ParseRevision(w.plan.Request.Revision)
+	if err != nil {
+		return build{}, usage{err}
+	}
+	if release.VersionTemplate != "" && revision.Kind == artifact.KindCommit {
+		return w.fromTemplate(ctx, release, revision.Text)
+	}
+	chart, source := w.chartSource(release, clusters[0])
+	pattern, err := artifact.CompilePattern(source.VersionPattern)
+	if err != nil {
+		return build{}, err
+	}
+	query := artifact.Query{Chart: chart, Revision: revision, Pattern: pattern, AllowUnmerged: w.allowUnmerged(clusters)}
+	w.progress(fmt.Sprintf("looking for %s %s in %s", chart, w.plan.Request.Revision, registryOf(source)))
+	wait := artifact.Wait{Timeout: w.plan.Request.Wait, Clock: w.Clock, Progress: func(why error, _ time.Duration) { w.progress("waiting: " + why.Error()) }}
+	found, err := artifact.WaitFor(ctx, wait, func(ctx context.Context) (artifact.Resolution, error) {
+		return w.Registries.Resolve(ctx, registryOf(source), query)
+	})
+	if couldNotAsk(err) && revision.Kind == artifact.KindVersion {
+		w.couldNotAsk("", fmt.Sprintf("whether %s has version %s: %v", registryOf(source), revision.Text, err))
+		return build{version: revision.Text, commit: control.CommitOf(revision.Text, source.VersionPattern)}, nil
+	}
+	if err != nil {
+		return build{}, err
+	}
+	w.plan.say(found.Note())
+	return build{version: found.Version.Version, commit: w.wholeCommit(ctx, found.Commit)}, nil
+}
+
+// fromTemplate makes the version from the commit, as the component's CI does.
+func (w *planning) fromTemplate(ctx context.Context, release v1alpha1.Release, commit string) (build, error) {
+	whole := w.wholeCommit(ctx, commit)
+	version, err := expandTemplate(release.VersionTemplate, map[string]string{"commit": whole})
+	if err != nil {
+		return build{}, fmt.Errorf("release %q: versionTemplate: %w", release.Name, err)
+	}
+	return build{version: version, commit: whole}, nil
+}
+
+// wholeCommit returns all 40 digits of a commit where the component's source tells them, and what is known otherwise.
+func (w *planning) wholeCommit(ctx context.Context, commit string) string {
+	if commit == "" || len(commit) == 40 {
+		return commit
+	}
+	source := w.openSource(ctx)
+	if source == nil {
+		return commit
+	}
+	whole, err := source.Ensure(ctx, commit)
+	if err != nil {
+		return commit
+	}
+	return whole
+}
+
+// allowUnmerged reports whether builds of merge requests may go to all these clusters: those where people deploy by hand,
+// and followers, which gate nothing.
+func (w *planning) allowUnmerged(clusters []string) bool {
+	return !slices.ContainsFunc(clusters, func(name string) bool {
+		stage, gates := stagePosition(w.repo, name)
+		return !w.repo.Clusters[name].AllowApply && (gates || stage < 0)
+	})
+}
+
+// bumpCluster returns the change of one cluster's pin to a build of one release.
+func (w *planning) bumpCluster(ctx context.Context, release v1alpha1.Release, b build, clusterName string) (Change, error) {
+	if artifact.IsUnmerged(b.version) && !w.allowUnmerged([]string{clusterName}) {
+		return Change{}, fmt.Errorf("%s %w: cluster %q takes only merged ones (allowApply: true in %s, or a follower in a stage, would allow it)", b.version, artifact.ErrUnmerged, clusterName, control.ClusterFile(clusterName))
+	}
+	old := w.oldPin(clusterName)
+	next := clonePin(old)
+	pinned := next.Releases[release.Name]
+	pinned.Version = b.version
+	digest, err := w.digest(ctx, release, b.version, clusterName, old)
+	if err != nil {
+		return Change{}, err
+	}
+	pinned.Digest = digest
+	if values := w.plan.Request.Values; values != nil {
+		pinned.Values = rawValues(values)
+	}
+	if next.Releases == nil {
+		next.Releases = map[string]v1alpha1.PinnedRelease{}
+	}
+	next.Releases[release.Name] = pinned
+	if b.commit != "" {
+		next.Commit = b.commit
+	}
+	if old != nil && old.Commit != next.Commit && strings.HasPrefix(old.Commit, next.Commit) {
+		next.Commit = old.Commit // the pin knew more digits than can be asked for now
+	}
+	if next.Images, err = w.pinImages(ctx, release, next, b, clusterName); err != nil {
+		return Change{}, err
+	}
+	return Change{Cluster: clusterName, Old: old, New: next}, nil
+}
+
+func (w *planning) oldPin(cluster string) *v1alpha1.PinSpec {
+	if pin := w.pin(cluster); pin != nil {
+		return &pin.PinSpec
+	}
+	return nil
+}
+
+// digest looks the version up in the cluster's own registry. One that could not be asked leaves the digest of the same
+// version that the pin had, if any.
+func (w *planning) digest(ctx context.Context, release v1alpha1.Release, version, cluster string, old *v1alpha1.PinSpec) (string, error) {
+	chart, source := w.chartSource(release, cluster)
+	repository := registryOf(source)
+	w.progress(fmt.Sprintf("looking up %s for %s", repository.Ref(chart, version), cluster))
+	digest, err := w.Registries.Digest(ctx, repository, chart, version)
+	switch {
+	case err == nil:
+		return digest, nil
+	case !couldNotAsk(err):
+		return "", fmt.Errorf("cluster %q: %w", cluster, err)
+	}
+	w.couldNotAsk(cluster, fmt.Sprintf("whether its registry has the chart %s: %v", repository.Ref(chart, version), err))
+	if old != nil && old.Releases[release.Name].Version == version {
+		return old.Releases[release.Name].Digest, nil
+	}
+	return "", nil
+}
+
+// pinImages looks up the digests of the images that the release declares, and keeps those of other releases.
+func (w *planning) pinImages(ctx context.Context, release v1alpha1.Release, pin *v1alpha1.PinSpec, b build, cluster string) ([]v1alpha1.PinnedImage, error) {
+	_, source := w.chartSource(release, cluster)
+	images := slices.Clone(pin.Images)
+	for _, declared := range release.Images {
+		tag, err := expandTemplate(cmp.Or(declared.Tag, "{version}"), map[string]string{"version": b.version, "commit": b.commit})
+		if err != nil {
+			return nil, fmt.Errorf("image %q of release %q: tag: %w", declared.Name, release.Name, err)
+		}
+		pinned := v1alpha1.PinnedImage{Name: control.ImageName(declared.Name, source.URL), Tag: tag}
+		found, err := w.Registries.Image(ctx, artifact.ImageQuery{Ref: pinned.Name + ":" + tag, Platforms: release.Platforms, Insecure: insecure(source)})
+		if err != nil {
+			return nil, fmt.Errorf("cluster %q: image %s:%s is to be pinned by digest: %w", cluster, pinned.Name, tag, err)
+		}
+		pinned.Digest = found.Digest
+		images = replaceImage(images, pinned)
+	}
+	return images, nil
+}
+
+func replaceImage(images []v1alpha1.PinnedImage, image v1alpha1.PinnedImage) []v1alpha1.PinnedImage {
+	i := slices.IndexFunc(images, func(other v1alpha1.PinnedImage) bool { return other.Name == image.Name })
+	if i < 0 {
+		return append(images, image)
+	}
+	images[i] = image
+	return images
+}
+
+// bumpManifests pins a version of plain manifests that is in the repo.
+func (w *planning) bumpManifests(clusters []string) error {
+	version, err := w.manifestsVersion(w.plan.Request.Revision)
+	if err != nil {
+		return err
+	}
+	digest, err := control.ManifestsDigest(w.repo.FS(), control.ManifestsDir(w.component.Name, version))
+	if err != nil {
+		return err
+	}
+	for _, cluster := range clusters {
+		old := w.oldPin(cluster)
+		next := clonePin(old)
+		next.Manifests = &v1alpha1.PinnedManifests{Version: version, Digest: digest}
+		w.change(Change{Cluster: cluster, Old: old, New: next})
+	}
+	return nil
+}
+
+func (w *planning) manifestsVersion(revision string) (string, error) {
+	available := w.repo.ManifestVersions(w.component.Name)
+	if slices.Contains(available, revision) {
+		return revision, nil
+	}
+	if revision != "latest" || len(available) == 0 {
+		return "", usagef("component %q has no manifests of version %q: it has %v; `tfgitops component vendor %s VERSION URL` fetches one", w.component.Name, revision, available, w.component.Name)
+	}
+	return slices.MaxFunc(available, compareVersions), nil
+}
+
+// compareVersions orders semantic versions, with what is none before all that are.
+func compareVersions(a, b string) int {
+	va, errA := semver.NewVersion(a)
+	vb, errB := semver.NewVersion(b)
+	switch {
+	case errA == nil && errB == nil:
+		return va.Compare(vb)
+	case errA == nil:
+		return 1
+	case errB == nil:
+		return -1
+	default:
+		return strings.Compare(a, b)
+	}
+}
+
+// registryOf is a chart repository as pkg/artifact knows it.
+func registryOf(source v1alpha1.Repository) artifact.Repository {
+	return artifact.Repository{URL: source.URL, Insecure: insecure(source)}
+}
+
+func insecure(source v1alpha1.Repository) bool { return source.Insecure != nil && *source.Insecure }
+
+// couldNotAsk reports whether an error leaves open if the thing exists.
+func couldNotAsk(err error) bool {
+	return errors.Is(err, artifact.ErrUnreachable) || errors.Is(err, artifact.ErrUnauthorized)
+}
+
+func rawValues(values control.Values) *apiextensionsv1.JSON {
+	if len(values) == 0 {
+		return nil
+	}
+	raw, err := json.Marshal(values)
+	if err != nil {
+		panic("values cannot be encoded: " + err.Error()) // they were decoded from JSON
+	}
+	return &apiextensionsv1.JSON{Raw: raw}
+}
+
+// expandTemplate fills {name} and {name:N}, the first N characters, in a version or tag template.
+func expandTemplate(template string, values map[string]string) (string, error) {
+	var out strings.Builder
+	for rest := template; ; {
+		before, after, open := strings.Cut(rest, "{")
+		out.WriteString(before)
+		if !open {
+			return out.String(), nil
+		}
+		placeholder, next, closed := strings.Cut(after, "}")
+		value, err := expandPlaceholder(placeholder, values)
+		if !closed || err != nil {
+			return "", fmt.Errorf("%q: %w", template, cmp.Or(err, errors.New("a { has no }")))
+		}
+		out.WriteString(value)
+		rest = next
+	}
+}
+
+func expandPlaceholder(placeholder string, values map[string]string) (string, error) {
+	name, digits, shortened := strings.Cut(placeholder, ":")
+	value, known := values[name]
+	if !known {
+		return "", fmt.Errorf("{%s} is not known: there are %v", placeholder, slices.Sorted(maps.Keys(values)))
+	}
+	if !shortened {
+		return value, nil
+	}
+	n := 0
+	if _, err := fmt.Sscanf(digits, "%d", &n); err != nil || n < 1 || n > len(value) {
+		return "", fmt.Errorf("{%s}: %q has %d characters", placeholder, value, len(value))
+	}
+	return value[:n], nil
+}

@@ -1,0 +1,135 @@
+package bump
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/gitrepo"
+)
+
+// maxChangelog is how many commits a changelog lists; the rest is counted.
+const maxChangelog = 50
+
+// Changelog is what a component's source says between two commits.
+type Changelog struct {
+	Old, New string
+	Commits  []SourceCommit
+	// More is how many older commits are not listed.
+	More int
+	// Compare is the address of the source's own comparison; empty where it is not known.
+	Compare string
+}
+
+// SourceCommit is one commit of a component's source.
+type SourceCommit struct {
+	ID      string
+	Subject string
+	Author  string
+	Bugs    []string
+}
+
+// changelog reads what lies between the pinned commit and the new one, the first that differ.
+func (w *planning) changelog(ctx context.Context) error {
+	change, ok := w.commitChange()
+	if !ok {
+		return nil
+	}
+	w.plan.Changelog = &Changelog{Old: change.Old.Commit, New: change.New.Commit, Compare: compareLink(w.component.Source.URL, change.Old.Commit, change.New.Commit)}
+	if w.plan.Request.Op == OpRollback {
+		return nil // it must work when the source is down
+	}
+	source := w.openSource(ctx)
+	if source == nil {
+		return nil
+	}
+	commits, err := source.Commits(ctx, change.Old.Commit, change.New.Commit, maxChangelog)
+	if err != nil {
+		w.plan.say(fmt.Sprintf("no list of commits from %s to %s: %v", change.Old.Commit, change.New.Commit, err))
+		return nil
+	}
+	w.plan.Changelog.More = commits.More
+	for _, commit := range commits.Commits {
+		w.plan.Changelog.Commits = append(w.plan.Changelog.Commits, sourceCommit(commit))
+	}
+	return nil
+}
+
+func (w *planning) commitChange() (Change, bool) {
+	if w.component.Source == nil {
+		return Change{}, false
+	}
+	for _, change := range w.plan.Changed() {
+		if change.Old != nil && change.Old.Commit != "" && change.New.Commit != "" && change.Old.Commit != change.New.Commit {
+			return change, true
+		}
+	}
+	return Change{}, false
+}
+
+// bugForm is what a task's name looks like; anything else in a Bug trailer is not copied into our commits.
+var bugForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*[-#]?[0-9]+$`)
+
+func sourceCommit(commit *gitrepo.Commit) SourceCommit {
+	entry := SourceCommit{ID: commit.ID, Subject: oneLine(commit.Subject), Author: oneLine(commit.Author.Name)}
+	for _, bug := range commit.Trailer("Bug") {
+		if bugForm.MatchString(bug) {
+			entry.Bugs = append(entry.Bugs, bug)
+		}
+	}
+	return entry
+}
+
+// Bugs returns the tasks of all commits, each once, sorted.
+func (c *Changelog) Bugs() []string {
+	if c == nil {
+		return nil
+	}
+	var bugs []string
+	for _, commit := range c.Commits {
+		bugs = append(bugs, commit.Bugs...)
+	}
+	slices.Sort(bugs)
+	return slices.Compact(bugs)
+}
+
+// maxSubject is as much of a foreign commit's subject as is shown.
+const maxSubject = 120
+
+// oneLine makes a stranger's text harmless: one line, no control or direction characters, not endless.
+func oneLine(text string) string {
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case r < ' ' || r == 0x7f:
+			return ' '
+		case r >= 0x80 && r < 0xa0, r >= 0x200b && r <= 0x200f, r >= 0x202a && r <= 0x202e, r >= 0x2060 && r <= 0x2069, r == 0xfeff, r == 0x061c:
+			return -1
+		}
+		return r
+	}, text)
+	text = strings.Join(strings.Fields(text), " ")
+	if runes := []rune(text); len(runes) > maxSubject {
+		text = string(runes[:maxSubject-1]) + "…"
+	}
+	return text
+}
+
+// compareLink is where the source's host shows the difference, for the hosts whose addresses are known.
+func compareLink(source, old, new string) string {
+	parsed, err := url.Parse(source)
+	if err != nil || parsed.Scheme != "https" || parsed.User != nil {
+		return ""
+	}
+	base := strings.TrimSuffix(parsed.String(), ".git")
+	switch {
+	case strings.HasPrefix(parsed.Host, "gitlab."):
+		return fmt.Sprintf("%s/-/compare/%s...%s", base, old, new)
+	case parsed.Host == "github.com":
+		return fmt.Sprintf("%s/compare/%s...%s", base, old, new)
+	default:
+		return ""
+	}
+}

@@ -1,0 +1,107 @@
+package bump
+
+import (
+	"context"
+	"io/fs"
+	"maps"
+	"slices"
+
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/control"
+)
+
+// Plan returns what the request comes to for the control repo in fsys. A plan that safety rules refuse is returned too,
+// and its Err says which.
+func (p *Planner) Plan(ctx context.Context, fsys fs.FS, request Request) (*Plan, error) {
+	if err := checkOverrides(request.Overrides); err != nil {
+		return nil, err
+	}
+	repo, findings := control.Load(ctx, fsys, control.Only{Components: []string{request.Component}})
+	if err := findings.Err(); err != nil {
+		return nil, err
+	}
+	builders := map[Op]func(*planning, context.Context) error{
+		OpBump: (*planning).bump, OpPromote: (*planning).promote, OpRollback: (*planning).rollback,
+		OpHold: (*planning).hold, OpUnhold: (*planning).unhold, OpFold: (*planning).fold,
+	}
+	build, known := builders[request.Op]
+	if !known {
+		return nil, usagef("there is no operation %q: there are %v", request.Op, slices.Sorted(maps.Keys(builders)))
+	}
+	w := &planning{
+		Planner: p, repo: repo, component: repo.Components[request.Component],
+		plan: &Plan{Request: request, Component: request.Component, At: p.Now()},
+	}
+	if err := build(w, ctx); err != nil {
+		return nil, err
+	}
+	if err := w.rules(ctx); err != nil {
+		return nil, err
+	}
+	return w.plan, nil
+}
+
+// planning is one plan in the making.
+type planning struct {
+	*Planner
+	repo      *control.Repo
+	component *control.Component
+	plan      *Plan
+
+	source    Source
+	sourceErr error
+	opened    bool
+	// unverified is what could not be asked, by cluster; under "" what concerns all.
+	unverified map[string][]string
+}
+
+func (w *planning) couldNotAsk(cluster, what string) {
+	if w.unverified == nil {
+		w.unverified = map[string][]string{}
+	}
+	if !slices.Contains(w.unverified[cluster], what) {
+		w.unverified[cluster] = append(w.unverified[cluster], what)
+	}
+}
+
+// openSource opens the component's source once; it returns nil where there is none, or where it cannot be reached.
+func (w *planning) openSource(ctx context.Context) Source {
+	if w.component.Source == nil {
+		return nil
+	}
+	if !w.opened {
+		w.opened = true
+		w.progress("reading the history of " + w.component.Source.URL)
+		w.source, w.sourceErr = w.OpenSource(ctx, w.component.Source.URL)
+	}
+	if w.sourceErr != nil {
+		return nil
+	}
+	return w.source
+}
+
+func (p *Planner) progress(text string) {
+	if p.Progress != nil {
+		p.Progress(text)
+	}
+}
+
+// branch is the branch of the component's source that releases are cut from.
+func (w *planning) branch() string {
+	if w.component.Source.Branch != "" {
+		return w.component.Source.Branch
+	}
+	return "main"
+}
+
+// change adds what happens on one cluster.
+func (w *planning) change(c Change) {
+	if c.Unchanged == "" && samePin(c.Old, c.New) {
+		c.Unchanged = "already pinned to " + c.To()
+	}
+	w.plan.Changes = append(w.plan.Changes, c)
+}
+
+// pin returns the cluster's pin of the component, or nil.
+func (w *planning) pin(cluster string) *control.Pin {
+	return w.repo.Clusters[cluster].Pins[w.component.Name]
+}
