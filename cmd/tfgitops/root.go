@@ -51,6 +51,7 @@ which component runs on which cluster: bump changes a pin, render turns the pins
 	_ = cmd.MarkPersistentFlagDirname("directory")
 	cmd.AddGroup(&cobra.Group{ID: groupPins, Title: "Pins:"}, &cobra.Group{ID: groupRepo, Title: "The control repo:"})
 	cmd.AddCommand(newRenderCmd(o), newValidateCmd(o), newSchemaCmd(o), newVersionCmd(o))
+	cmd.AddCommand(newBumpCmd(o), newPromoteCmd(o), newRollbackCmd(o), newHoldCmd(o), newUnholdCmd(o), newFoldCmd(o), newLogCmd(o))
 	cmd.AddCommand(newInitCmd(o), newClusterCmd(o), newComponentCmd(o))
 	return cmd
 }

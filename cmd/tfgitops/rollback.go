@@ -1,0 +1,100 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/api/v1alpha1"
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/bump"
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/control"
+)
+
+// offered is how many earlier versions a person is offered to choose from.
+const offered = 5
+
+func newRollbackCmd(o *options) *cobra.Command {
+	f := &pinFlags{}
+	to, task, until := "", "", ""
+	cmd := &cobra.Command{
+		Use:     "rollback COMPONENT",
+		Short:   "Return a cluster to the last good version it ran, and hold the one it leaves",
+		GroupID: groupPins,
+		Long: `Rollback returns a cluster's pin to the last one that ran before the current one and was not itself rolled back from
+or held, so that doing it twice goes further back. It touches the pin only: edits of values stay. It needs nothing but
+the control repo's own history, and sets a hold on the version that it leaves.`,
+		Example: `  tfgitops rollback maintain-kubeusers --cluster tools --reason "breaks on NFS" --task T123456
+  tfgitops rollback maintain-kubeusers --cluster tools --to 0.0.198-20260701101010-0a1b2c3d --commit`,
+		Args:              exactlyOne("rollback COMPONENT"),
+		ValidArgsFunction: o.completeComponents,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			request := bump.Request{Op: bump.OpRollback, Component: args[0], Revision: to}
+			request.Hold = v1alpha1.Hold{Reason: f.reason, Task: task, Until: v1alpha1.Timestamp(until)}
+			f.fill(&request)
+			if err := request.Hold.Until.Check(); err != nil {
+				return usageError{fmt.Errorf("--until: %w", err)}
+			}
+			if to == "" && isTerminal(o.in) && len(f.scope.Clusters) == 1 {
+				chosen, err := o.chooseRollback(cmd, f, args[0])
+				if err != nil {
+					return err
+				}
+				request.Revision = chosen
+			}
+			return o.do(cmd, f, request)
+		},
+	}
+	f.register(cmd, o)
+	cmd.Flags().StringVar(&to, "to", "", "the `REVISION` to return to: a version or commit that the cluster has run (default: the last good one)")
+	cmd.Flags().StringVar(&task, "task", "", "the `TASK` that the hold waits for")
+	cmd.Flags().StringVar(&until, "until", "", "the `DATE` at which the hold ends by itself")
+	return cmd
+}
+
+// chooseRollback offers the last good versions to a person at a terminal.
+func (o *options) chooseRollback(cmd *cobra.Command, f *pinFlags, component string) (string, error) {
+	ws, done, err := o.openWorkspace(cmd.Context(), f)
+	if err != nil {
+		return "", err
+	}
+	defer done()
+	cluster := f.scope.Clusters[0]
+	repo, findings := control.Load(cmd.Context(), ws.Root.FS(), control.Only{Clusters: []string{cluster}, Components: []string{component}})
+	if err := findings.Err(); err != nil {
+		return "", err
+	}
+	pin := repo.Clusters[cluster].Pins[component]
+	if pin == nil {
+		return "", nil // the plan says that it is not installed
+	}
+	targets, err := ws.Planner.RollbackTargets(cmd.Context(), component, cluster, &pin.PinSpec)
+	if err != nil || len(targets) == 0 {
+		return "", err
+	}
+	targets = targets[:min(len(targets), offered)]
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s on %s runs %s. Return to:\n", component, cluster, bump.Describe(&pin.PinSpec))
+	for i, target := range targets {
+		fmt.Fprintf(cmd.ErrOrStderr(), "  %d) %s  since %s\n", i+1, bump.Describe(target.After), target.Time.Format(time.DateTime))
+	}
+	fmt.Fprint(cmd.ErrOrStderr(), "number [1]: ")
+	line, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+	if err != nil {
+		return "", fmt.Errorf("reading the answer: %w", err)
+	}
+	return chosenVersion(strings.TrimSpace(line), targets)
+}
+
+func chosenVersion(answer string, targets []bump.Deployed) (string, error) {
+	n := 1
+	if answer != "" {
+		var err error
+		if n, err = strconv.Atoi(answer); err != nil || n < 1 || n > len(targets) {
+			return "", usageError{fmt.Errorf("%q is none of the numbers 1 to %d", answer, len(targets))}
+		}
+	}
+	return bump.Versions(targets[n-1].After)[0], nil
+}
