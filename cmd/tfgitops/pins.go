@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/term"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/artifact"
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/bump"
@@ -135,11 +136,7 @@ func (o *options) progress() func(string) {
 
 func isTerminal(stream any) bool {
 	file, ok := stream.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	return ok && term.IsTerminal(int(file.Fd()))
 }
 
 // do carries out a request and shows what came of it. next is the command that a person types to go on.
