@@ -40,12 +40,12 @@ func TestScripts(t *testing.T) {
 // manifestServer serves manifests well and badly.
 func manifestServer() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/bundle.yaml", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET /v1/bundle.yaml", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: served\n  namespace: default\n")
 	})
 	mux.Handle("GET /moved.yaml", http.RedirectHandler("/v1/bundle.yaml", http.StatusFound))
 	mux.Handle("GET /away.yaml", http.RedirectHandler("http://manifests.example.org/bundle.yaml", http.StatusFound))
-	mux.HandleFunc("GET /endless.yaml", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET /endless.yaml", func(w http.ResponseWriter, _ *http.Request) {
 		for line := strings.Repeat("# nothing\n", 1<<10); ; {
 			if _, err := fmt.Fprint(w, line); err != nil {
 				return

@@ -151,7 +151,7 @@ const manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one, namespa
 func TestVendorOverTLS(t *testing.T) {
 	t.Parallel()
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1.yaml", func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(manifest)) })
+	mux.HandleFunc("GET /v1.yaml", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(manifest)) })
 	mux.Handle("GET /plain.yaml", http.RedirectHandler("http://manifests.example.org/v1.yaml?token=hunter2", http.StatusFound))
 	mux.Handle("GET /round.yaml", http.RedirectHandler("/round.yaml", http.StatusFound))
 	server := httptest.NewTLSServer(mux)

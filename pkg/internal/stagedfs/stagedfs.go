@@ -129,7 +129,7 @@ type file struct {
 }
 
 func (f *file) Stat() (fs.FileInfo, error) { return f.info, nil }
-func (f *file) Size() int64                { return f.info.size }
+func (f *file) Size() int64                { return f.size }
 func (*file) Close() error                 { return nil }
 
 // folder is an open folder with changes.
