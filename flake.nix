@@ -17,7 +17,7 @@
           src = self;
           subPackages = [ "cmd/tfgitops" ];
           # Of the vendored modules: scripts/nix-check.sh --update writes it.
-          vendorHash = "sha256-s+c9Uj7CL8oLjwS0lPyHqO3XAcHkOcOqlczOGwNpdvg=";
+          vendorHash = "sha256-GeP23IxBMi1IT3+PMUTmomUDUMtHe7fAGZuDPAW1S98=";
           env.CGO_ENABLED = 0;
           ldflags = [ "-s" "-w" ];
           # The tests are make test's; several need Git and whole control repos.
