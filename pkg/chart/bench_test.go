@@ -5,11 +5,12 @@ import (
 	"testing"
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
+	"helm.sh/helm/v4/pkg/postrenderer"
 )
 
 // large is a chart of 40 templates as charts write them: helpers, conditions,
 // blocks of values.
-func large(t testing.TB) Input {
+func large() files {
 	chart := files{
 		"values.yaml": "replicas: 2\nresources: {limits: {cpu: 100m, memory: 128Mi}, requests: {cpu: 10m, memory: 64Mi}}\nenv: {A: one, B: two, C: three}\nserviceAccount: {create: true}\n",
 		"templates/_helpers.tpl": `{{- define "demo.fullname" -}}
@@ -56,7 +57,7 @@ spec:
             {{- toYaml .Values.resources | nindent 12 }}
 `, i)
 	}
-	return input(t, chart, "replicas: 3\n")
+	return chart
 }
 
 func BenchmarkExpand(b *testing.B) {
@@ -73,7 +74,7 @@ func BenchmarkExpand(b *testing.B) {
 	}
 	for _, c := range cases {
 		b.Run(c.name, func(b *testing.B) {
-			in := large(b)
+			in := input(b, large(), "replicas: 3\n")
 			c.change(in.Release)
 			expand(b, in)
 			b.ReportAllocs()
@@ -95,5 +96,22 @@ func BenchmarkLoad(b *testing.B) {
 		if _, err := Load(archive, Limits{}); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkHelm is the same chart in Helm itself: alone, as `helm template` does
+// it, and with post-renderers as helm-controller has them.
+func BenchmarkHelm(b *testing.B) {
+	archive := pack(b, "demo", large())
+	in := input(b, large(), "replicas: 3\n")
+	for name, renderer := range map[string]postrenderer.PostRenderer{"alone": nil, "post-rendered": controller{in.Release}} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := runHelm(b, in, archive, renderer, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

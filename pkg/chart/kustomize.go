@@ -11,28 +11,25 @@ import (
 	"sigs.k8s.io/kustomize/api/resmap"
 	kustypes "sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
-	kyaml "sigs.k8s.io/kustomize/kyaml/yaml"
+	"sigs.k8s.io/yaml"
 )
 
-// kustomizeWhere runs a post-renderer over the resources it can change. Patches
+// kustomizeWhere runs a post-renderer over the objects it can change. Patches
 // may concern all of them. Images alone, which is how a release pins its
 // digests, concern those that name one; the others need not go through text.
-func kustomizeWhere(spec *helmv2.Kustomize, resources []*located) ([]*located, error) {
+func kustomizeWhere(spec *helmv2.Kustomize, objects []object) ([]object, error) {
 	if len(spec.Patches) > 0 {
-		return kustomize(spec, resources)
+		return kustomize(spec, objects)
 	}
-	var concerned []*located
+	var concerned []object
 	var at []int
-	for i, r := range resources {
-		if err := r.decode(); err != nil {
-			return nil, err
-		}
-		if mentions(r.fields, spec.Images) {
-			concerned, at = append(concerned, r), append(at, i)
+	for i, o := range objects {
+		if mentions(o.fields, spec.Images) {
+			concerned, at = append(concerned, o), append(at, i)
 		}
 	}
 	if len(concerned) == 0 {
-		return resources, nil
+		return objects, nil
 	}
 	changed, err := kustomize(spec, concerned)
 	if err != nil {
@@ -41,10 +38,10 @@ func kustomizeWhere(spec *helmv2.Kustomize, resources []*located) ([]*located, e
 	if len(changed) != len(concerned) {
 		return nil, fmt.Errorf("setting images made %d resources of %d", len(changed), len(concerned))
 	}
-	for i, r := range changed {
-		resources[at[i]] = r
+	for i, o := range changed {
+		objects[at[i]] = o
 	}
-	return resources, nil
+	return objects, nil
 }
 
 // mentions reports whether a text in the fields may be one of the images.
@@ -61,16 +58,16 @@ func mentions(fields map[string]any, images []fluxkustomize.Image) bool {
 }
 
 // kustomize runs the patches and images of one post-renderer.
-func kustomize(spec *helmv2.Kustomize, resources []*located) ([]*located, error) {
+func kustomize(spec *helmv2.Kustomize, objects []object) ([]object, error) {
 	files := filesys.MakeFsInMemory()
 	config := kustypes.Kustomization{
 		TypeMeta: kustypes.TypeMeta{APIVersion: kustypes.KustomizationVersion, Kind: kustypes.KustomizationKind},
 		Images:   images(spec.Images),
 		Patches:  patches(spec.Patches),
 	}
-	for i, r := range resources {
+	for i, o := range objects {
 		name := fmt.Sprintf("%d.yaml", i)
-		text, err := r.withSource()
+		text, err := o.withSource()
 		if err != nil {
 			return nil, err
 		}
@@ -100,21 +97,28 @@ func kustomize(spec *helmv2.Kustomize, resources []*located) ([]*located, error)
 // with one of its own, so a patch finds annotations to add to in both.
 const sourceAnnotation = "tfgitops.toolforge.org/source"
 
-func (r *located) withSource() ([]byte, error) {
-	if err := r.PipeE(kyaml.SetAnnotation(sourceAnnotation, r.source)); err != nil {
-		return nil, fmt.Errorf("%s: %w", r.source, err)
+// withSource writes the object with its template in an annotation.
+func (o object) withSource() ([]byte, error) {
+	setMetadata(o.fields, "annotations", map[string]string{sourceAnnotation: o.source})
+	text, err := yaml.Marshal(o.fields)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", o.source, err)
 	}
-	return r.AsYAML()
+	return text, nil
 }
 
-func takeSources(built resmap.ResMap) ([]*located, error) {
-	var all []*located
+// takeSources reads what kustomize made and takes the annotations away.
+func takeSources(built resmap.ResMap) ([]object, error) {
+	var all []object
 	for _, r := range built.Resources() {
-		source := r.GetAnnotations()[sourceAnnotation]
-		if err := r.PipeE(kyaml.ClearAnnotation(sourceAnnotation)); err != nil {
-			return nil, fmt.Errorf("%s: %w", source, err)
+		fields, err := decodeResource(r)
+		if err != nil {
+			return nil, err
 		}
-		all = append(all, &located{Resource: r, source: source})
+		annotations := annotationsOf(fields)
+		source, _ := annotations[sourceAnnotation].(string)
+		delete(annotations, sourceAnnotation)
+		all = append(all, object{source, fields})
 	}
 	return all, nil
 }

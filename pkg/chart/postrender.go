@@ -2,25 +2,14 @@ package chart
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
-	"sigs.k8s.io/kustomize/api/provider"
-	"sigs.k8s.io/kustomize/api/resource"
 	"sigs.k8s.io/kustomize/kyaml/resid"
 )
 
 // helm-controller sends what the templates wrote through kustomize, always: the
-// origin labels are added by it. So kustomize reads the documents here too, and
-// what it makes of a date or refuses as a duplicate is the same. It reads and
-// writes each document once, not once a step.
-
-// object is a resource after post-rendering.
-type object struct {
-	source string
-	fields map[string]any
-}
+// origin labels are added by it. So documents are read with its rules here too.
+// Each is read once, not written and read again at each step.
 
 // postRender turns documents into objects as spec.postRenderers, commonMetadata
 // and postRenderStrategy say.
@@ -61,7 +50,7 @@ func inTwo(documents []document, own, hooks func([]document) ([]object, error)) 
 
 // renderGroup runs one group of documents through every post-renderer.
 func renderGroup(hr *helmv2.HelmRelease, documents []document) ([]object, error) {
-	resources, err := parse(documents)
+	objects, err := readAll(documents)
 	if err != nil {
 		return nil, err
 	}
@@ -69,80 +58,48 @@ func renderGroup(hr *helmv2.HelmRelease, documents []document) ([]object, error)
 		if renderer.Kustomize == nil {
 			continue
 		}
-		if resources, err = kustomizeWhere(renderer.Kustomize, resources); err != nil {
+		if objects, err = kustomizeWhere(renderer.Kustomize, objects); err != nil {
 			return nil, fmt.Errorf("postRenderers[%d]: %w", i, err)
 		}
 	}
-	objects := make([]object, len(resources))
-	for i, r := range resources {
-		if err := r.decode(); err != nil {
-			return nil, err
-		}
-		addMetadata(hr, r.fields)
-		objects[i] = object{source: r.source, fields: r.fields}
+	for _, o := range objects {
+		addMetadata(hr, o.fields)
 	}
 	return objects, nil
 }
 
-// located is a resource that knows the template it came from.
-type located struct {
-	*resource.Resource
-	source string
-	fields map[string]any // nil until decoded
-}
-
-// parse reads documents as kustomize reads them: lists become their items, and
-// what has no kind or name, or the identity of another, is refused.
-func parse(documents []document) ([]*located, error) {
-	factory := provider.NewDefaultDepProvider().GetResourceFactory()
-	var all []*located
+// readAll reads documents and refuses, as kustomize does, a resource with the
+// identity of another.
+func readAll(documents []document) ([]object, error) {
+	var all []object
 	seen := map[resid.ResId]string{}
 	for _, d := range documents {
-		resources, err := parseTwice(factory, d.text)
+		objects, err := read(d)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", d.source, err)
+			return nil, err
 		}
-		for _, r := range resources {
-			if err := claim(seen, r, d.source); err != nil {
+		for _, o := range objects {
+			if err := claim(seen, o); err != nil {
 				return nil, err
 			}
-			all = append(all, &located{Resource: r, source: d.source})
 		}
+		all = append(all, objects...)
 	}
 	return all, nil
 }
 
-// parseTwice reads a document. Helm reads and writes it before kustomize gets
-// it, so one that this changes is read once more.
-func parseTwice(factory *resource.Factory, text string) ([]*resource.Resource, error) {
-	resources, err := factory.SliceFromBytes([]byte(text))
-	if err != nil {
-		return nil, err
-	}
-	if !slices.ContainsFunc(resources, func(r *resource.Resource) bool { return !ordinary(r.YNode()) }) {
-		return resources, nil
-	}
-	var again strings.Builder
-	for _, r := range resources {
-		written, err := r.RNode.String()
-		if err != nil {
-			return nil, err
-		}
-		again.WriteString("---\n" + written)
-	}
-	return factory.SliceFromBytes([]byte(again.String()))
-}
-
-// claim refuses a resource that is there already. Without a namespace it is in
+// claim refuses an object that is there already. Without a namespace it is in
 // the default one for kustomize, whatever the release's is.
-func claim(seen map[resid.ResId]string, r *resource.Resource, source string) error {
-	id := r.CurId()
-	key := resid.NewResIdWithNamespace(id.Gvk, id.Name, id.EffectiveNamespace())
-	if first, ok := seen[key]; ok {
+func claim(seen map[resid.ResId]string, o object) error {
+	ref := newResource(o)
+	group, version := resid.ParseGroupVersion(ref.APIVersion)
+	id := resid.NewResIdWithNamespace(resid.NewGvk(group, version, ref.Kind), ref.Name, ref.Namespace)
+	id.Namespace = id.EffectiveNamespace()
+	if first, ok := seen[id]; ok {
 		return fmt.Errorf("%s: %s %q is in %s already: helm-controller refuses a resource that comes twice, hooks included, unless spec.postRenderStrategy is separate or nohooks",
-			source, id.Kind, id.Name, first)
+			o.source, id.Kind, id.Name, first)
 	}
-	seen[key] = source
+	seen[id] = o.source
 	return nil
 }
 

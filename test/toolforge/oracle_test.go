@@ -133,8 +133,10 @@ func TestSecretsAreTakenOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	left, secrets := takeSecrets(values, secretMark)
-	want := release{Values: map[string]any{"s3": map[string]any{"region": "default"}, "list": []any{"b"}},
-		Secrets: []secretValue{{Path: "s3.key", Literal: true}}}
+	want := release{
+		Values:  map[string]any{"s3": map[string]any{"region": "default"}, "list": []any{"b"}},
+		Secrets: []secretValue{{Path: "s3.key", Literal: true}},
+	}
 	for _, difference := range differences(want, release{Values: left, Secrets: secrets}) {
 		t.Error(difference)
 	}

@@ -14,8 +14,8 @@ type Schema struct {
 	goType   reflect.Type
 	kind     kind
 	fields   map[string]*Schema // object
-	required []string          // object, sorted
-	elem     *Schema           // list, dictionary
+	required []string           // object, sorted
+	elem     *Schema            // list, dictionary
 }
 
 type kind int

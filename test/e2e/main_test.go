@@ -1,0 +1,152 @@
+package e2e_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/test/e2e/harness"
+)
+
+// root is the repository's.
+const root = "../.."
+
+// The variables that widen what runs.
+const (
+	fluxBin       = "FLUX_BIN"
+	anyKubeconfig = "E2E_KUBECONFIG"
+)
+
+// env is what the tests share: the run, and one API server with kustomize-controller that starts when a test first asks.
+var env environment
+
+type environment struct {
+	mu      sync.Mutex
+	run     *harness.Run
+	cluster *harness.Cluster
+	skipped []string
+}
+
+func TestMain(m *testing.M) {
+	os.Exit(harness.Main(func() int { return env.close(m.Run()) }))
+}
+
+// close ends what was started, and says what was skipped and where the logs of a failure are.
+func (e *environment) close(code int) int {
+	if len(e.skipped) > 0 {
+		fmt.Printf("\nSkipped, for want of a whole Flux: %d tests.\n"+
+			"  %s=DIR  runs them with source-controller and helm-controller from DIR\n"+
+			"  %s=FILE runs them in a cluster that has Flux\n"+
+			"docs/testing.md says more.\n", len(e.skipped), fluxBin, anyKubeconfig)
+	}
+	if e.run == nil {
+		return code
+	}
+	logs, err := e.run.Close(code != 0)
+	if logs != "" {
+		fmt.Println("logs of the API server and of the controllers:", logs)
+	}
+	if err != nil {
+		fmt.Println("ending the run:", err)
+		return max(code, 1)
+	}
+	return code
+}
+
+// sharedRun returns the run, which it starts if it must.
+func sharedRun(t *testing.T) *harness.Run {
+	t.Helper()
+	env.mu.Lock()
+	defer env.mu.Unlock()
+	if env.run == nil {
+		run, err := harness.NewRun(t.Context(), programs(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		env.run = run
+	}
+	return env.run
+}
+
+func programs(t *testing.T) harness.Programs {
+	t.Helper()
+	tools, err := filepath.Abs("tools")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return harness.Programs{Tools: tools, Cache: cacheDir(), Flux: os.Getenv(fluxBin), Log: os.Stderr}
+}
+
+// cacheDir is where built programs and the logs of failures are kept.
+func cacheDir() string {
+	if dir, err := os.UserCacheDir(); err == nil {
+		return filepath.Join(dir, "tfgitops-e2e")
+	}
+	return filepath.Join(root, ".cache", "e2e")
+}
+
+// sharedCluster returns the API server with kustomize-controller that the tests take turns with. It has no Flux objects,
+// and loses those that the test makes.
+func sharedCluster(t *testing.T) *harness.Cluster {
+	t.Helper()
+	run := sharedRun(t)
+	env.mu.Lock()
+	defer env.mu.Unlock()
+	if env.cluster == nil {
+		started := time.Now()
+		cluster, err := run.NewCluster(t.Context(), "shared")
+		if err == nil {
+			err = cluster.StartKustomizeController(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("API server and kustomize-controller are up after %s", since(started))
+		env.cluster = cluster
+	}
+	afterwards(t, env.cluster.Empty)
+	return env.cluster
+}
+
+// afterwards does something when the test is over, with a context that is not.
+func afterwards(t *testing.T, do func(context.Context) error) {
+	t.Helper()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+		defer cancel()
+		if err := do(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func since(started time.Time) time.Duration { return time.Since(started).Round(10 * time.Millisecond) }
+
+// within bounds a step of a test, on a machine that may be busy with other things.
+func within(t *testing.T, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// repository is the file system of this repository: Toolforge's control repo.
+func repository(t *testing.T) fs.FS {
+	t.Helper()
+	dir, err := os.OpenRoot(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := dir.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+			t.Error(err)
+		}
+	})
+	return dir.FS()
+}
