@@ -106,7 +106,6 @@ func (r *Repo) hasDir(dir string) bool {
 	return err == nil && info.IsDir()
 }
 
-
 // ManifestVersions returns the versions of a component of plain manifests that are in the repo, sorted by name.
 func (r *Repo) ManifestVersions(component string) []string {
 	return folderNames(r.fsys, path.Dir(ManifestsDir(component, "x")))
