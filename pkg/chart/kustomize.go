@@ -117,7 +117,9 @@ func takeSources(built resmap.ResMap) ([]object, error) {
 		}
 		annotations := annotationsOf(fields)
 		source, _ := annotations[sourceAnnotation].(string)
-		delete(annotations, sourceAnnotation)
+		if delete(annotations, sourceAnnotation); len(annotations) == 0 {
+			delete(fields["metadata"].(map[string]any), "annotations")
+		}
 		all = append(all, object{source, fields})
 	}
 	return all, nil

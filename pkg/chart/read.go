@@ -137,8 +137,7 @@ func texts(v any) bool {
 // text, nor for folded text, which may gain lines. Tags, anchors and keys that
 // are no text are left to kustomize.
 func plain(node *yaml.Node) bool {
-	const doubtful = yaml.TaggedStyle | yaml.FoldedStyle
-	if node.Style&doubtful != 0 || node.Anchor != "" || node.Kind == yaml.AliasNode {
+	if node.Style&(yaml.TaggedStyle|yaml.FoldedStyle) != 0 || node.Anchor != "" || node.Kind == yaml.AliasNode {
 		return false
 	}
 	if node.Kind == yaml.ScalarNode {
