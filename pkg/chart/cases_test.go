@@ -59,12 +59,36 @@ var equalityCases = []struct {
 		"templates/a.yaml": configMap("a: >", "  folded", "    more", "", "  end", "b: >-", "  one", "  two", "c: >+", "  x", "   y", "d: {a: , b: 1}"),
 	}},
 	{name: "images alone", chart: files{
-		"templates/a.yaml": configMap("a: >", "  folded", "    more", "", "  end") + "---\n" + deployment("x") + "---\n" + strings.ReplaceAll(deployment("y"), "example/app", "example/other"),
+		"templates/a.yaml": configMap("a: >", "  folded", "    more", "", "  end", "containers: b") + "---\n" + deployment("x") + "---\n" + strings.ReplaceAll(deployment("y"), "example/app", "example/other"),
+		"templates/b.yaml": `apiVersion: batch/v1
+kind: CronJob
+metadata: {name: cron}
+spec: {jobTemplate: {spec: {template: {spec: {
+  containers: [{name: a, image: "registry.example/app@sha256:0000000000000000000000000000000000000000000000000000000000000000"}, {name: b, image: "registry.example/app:1@sha256:00"}, {name: c, image: registry.example/app}, {name: d}],
+  volumes: [{name: v, image: {reference: "registry.example/app:2"}}]}}}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: pod}
+spec: {containers: [{name: a, image: registry.example/app-other}], ephemeralContainers: [{name: e, image: "registry.example/app:e"}], volumes: [{name: v, image: {reference: "tagged:2"}}]}
+---
+apiVersion: example.org/v1
+kind: Runner
+metadata: {name: runner}
+spec: {image: "registry.example/app:1", deep: [{containers: [{image: "tagged:1"}, {image: renamed}], initContainers: {image: renamed}}]}
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: crd}
+spec: {containers: [{image: "tagged:1"}]}
+`,
 		"templates/z.yaml": hook("late", "post-install", "5"),
 	}, change: func(hr *helmv2.HelmRelease) {
 		postRenderers(hr)
 		hr.Spec.PostRenderers = hr.Spec.PostRenderers[:1]
-		hr.Spec.PostRenderers[0].Kustomize.Patches = nil
+		kustomize := hr.Spec.PostRenderers[0].Kustomize
+		kustomize.Patches = nil
+		kustomize.Images = append(kustomize.Images, fluxkustomize.Image{Name: "tagged", NewTag: "9"}, fluxkustomize.Image{Name: "renamed", NewName: "other.example/app", NewTag: "1"})
 	}},
 	{name: "badly separated documents", chart: files{
 		"templates/b.yaml": "---apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\n---   \napiVersion: v1\nkind: ConfigMap\nmetadata: {name: two}\n--- \n",

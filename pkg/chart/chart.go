@@ -5,10 +5,9 @@ import (
 	"maps"
 	"slices"
 
+	"helm.sh/helm/v4/pkg/chart/loader/archive"
 	helmchart "helm.sh/helm/v4/pkg/chart/v2"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
-
-	"helm.sh/helm/v4/pkg/chart/loader/archive"
 )
 
 // Chart is a parsed chart. It never changes and is safe for concurrent use.

@@ -3,7 +3,6 @@ package chart
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	fluxkustomize "github.com/fluxcd/pkg/apis/kustomize"
@@ -14,47 +13,13 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// kustomizeWhere runs a post-renderer over the objects it can change. Patches
-// may concern all of them. Images alone, which is how a release pins its
-// digests, concern those that name one; the others need not go through text.
-func kustomizeWhere(spec *helmv2.Kustomize, objects []object) ([]object, error) {
+// postRenderer runs one post-renderer. Images alone, which is how a release
+// pins its digests, need not send every object through text.
+func postRenderer(spec *helmv2.Kustomize, objects []object) ([]object, error) {
 	if len(spec.Patches) > 0 {
 		return kustomize(spec, objects)
 	}
-	var concerned []object
-	var at []int
-	for i, o := range objects {
-		if mentions(o.fields, spec.Images) {
-			concerned, at = append(concerned, o), append(at, i)
-		}
-	}
-	if len(concerned) == 0 {
-		return objects, nil
-	}
-	changed, err := kustomize(spec, concerned)
-	if err != nil {
-		return nil, err
-	}
-	if len(changed) != len(concerned) {
-		return nil, fmt.Errorf("setting images made %d resources of %d", len(changed), len(concerned))
-	}
-	for i, o := range changed {
-		objects[at[i]] = o
-	}
-	return objects, nil
-}
-
-// mentions reports whether a text in the fields may be one of the images.
-// kustomize takes the name for a regular expression.
-func mentions(fields map[string]any, images []fluxkustomize.Image) bool {
-	found := false
-	for _, image := range images {
-		pattern, err := regexp.Compile("^" + image.Name)
-		eachText(fields, func(text string) {
-			found = found || err != nil || pattern.MatchString(text)
-		})
-	}
-	return found
+	return objects, setImages(spec, objects)
 }
 
 // kustomize runs the patches and images of one post-renderer.

@@ -58,7 +58,7 @@ func renderGroup(hr *helmv2.HelmRelease, documents []document) ([]object, error)
 		if renderer.Kustomize == nil {
 			continue
 		}
-		if objects, err = kustomizeWhere(renderer.Kustomize, objects); err != nil {
+		if objects, err = postRenderer(renderer.Kustomize, objects); err != nil {
 			return nil, fmt.Errorf("postRenderers[%d]: %w", i, err)
 		}
 	}
