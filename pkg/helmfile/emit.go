@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -15,16 +16,16 @@ import (
 )
 
 // valuesText writes values as a file. What the values are comes from the values alone; the hint only brings comments, the
-// order of keys and how people wrote them. What elsewhere has too, has its comments there.
-func valuesText(values control.Values, hint *yaml.Node, elsewhere control.Values) ([]byte, error) {
+// order of keys and how people wrote them. Comments that another file has already, by its hint, are left out.
+func valuesText(values control.Values, hint, elsewhere *yaml.Node) ([]byte, error) {
 	document := &yaml.Node{Kind: yaml.DocumentNode, Content: []*yaml.Node{annotated(values, hint, elsewhere)}}
 	if hint != nil {
-		document.HeadComment = hint.HeadComment
+		document.HeadComment = commentWithout(hint, elsewhere).HeadComment
 	}
 	return bytesOf(document)
 }
 
-func annotated(value any, hint *yaml.Node, elsewhere any) *yaml.Node {
+func annotated(value any, hint, elsewhere *yaml.Node) *yaml.Node {
 	switch value := value.(type) {
 	case map[string]any:
 		return annotatedMapping(value, hint, elsewhere)
@@ -43,16 +44,15 @@ func annotated(value any, hint *yaml.Node, elsewhere any) *yaml.Node {
 	return node
 }
 
-func annotatedMapping(values map[string]any, hint *yaml.Node, elsewhere any) *yaml.Node {
-	other, _ := elsewhere.(map[string]any)
+func annotatedMapping(values map[string]any, hint, elsewhere *yaml.Node) *yaml.Node {
 	node := &yaml.Node{Kind: yaml.MappingNode}
 	for _, key := range keyOrder(values, hint) {
 		keyHint, valueHint := keyNode(hint, key), child(hint, key)
 		name := safeyaml.Node(key)
-		_, both := other[key]
-		value := annotated(values[key], valueHint, other[key])
-		if keyHint != nil && !both {
-			copyComments(name, keyHint)
+		value := annotated(values[key], valueHint, child(elsewhere, key))
+		if keyHint != nil {
+			name.Style |= keyHint.Style & (yaml.DoubleQuotedStyle | yaml.SingleQuotedStyle)
+			copyComments(name, commentWithout(keyHint, keyNode(elsewhere, key)))
 			if valueHint.Kind != yaml.ScalarNode && value.Kind != yaml.ScalarNode {
 				copyComments(value, valueHint)
 			}
@@ -80,6 +80,22 @@ func annotatedList(items []any, hint *yaml.Node) *yaml.Node {
 		node.Content = append(node.Content, made)
 	}
 	return node
+}
+
+// commentWithout returns the comments of a node without those that another has.
+func commentWithout(n, other *yaml.Node) *yaml.Node {
+	if other == nil {
+		return n
+	}
+	c := *n
+	c.HeadComment = strings.TrimSpace(strings.Replace(c.HeadComment, other.HeadComment, "", 1))
+	if c.LineComment == other.LineComment {
+		c.LineComment = ""
+	}
+	if c.FootComment == other.FootComment {
+		c.FootComment = ""
+	}
+	return &c
 }
 
 func copyComments(to, from *yaml.Node) {
@@ -125,7 +141,7 @@ func orderedNode(decoder *json.Decoder) (*yaml.Node, error) {
 	}
 	delimiter, isDelimiter := token.(json.Delim)
 	if !isDelimiter {
-		return safeyaml.Node(token), nil
+		return scalarNode(token), nil
 	}
 	node := &yaml.Node{Kind: yaml.MappingNode}
 	if delimiter == '[' {
@@ -140,6 +156,15 @@ func orderedNode(decoder *json.Decoder) (*yaml.Node, error) {
 	}
 	_, err = decoder.Token() // the end
 	return node, err
+}
+
+// scalarNode writes a scalar; a text that starts with punctuation in double quotes, as people do.
+func scalarNode(token json.Token) *yaml.Node {
+	node := safeyaml.Node(token)
+	if written, isText := token.(string); isText && node.Style == 0 && strings.IndexAny(written, "-<>=*&!|%@`'\"#?:,[]{}~^") == 0 {
+		node.Style = yaml.DoubleQuotedStyle
+	}
+	return node
 }
 
 // entry adds a key to a mapping.

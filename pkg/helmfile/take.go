@@ -44,7 +44,7 @@ func target(path []string) string {
 // alone; for one inside a list, or at a path that Flux does not accept, all values of the release come from the Secret.
 func (r *reader) takeSecrets(read *release) error {
 	whole := false
-	eachScalar(read.values, nil, func(path []string, value any) {
+	eachScalar(read.values, read.hint, nil, func(path []string, value any) {
 		written, isText := value.(string)
 		if !isText || len(r.vault.in(written)) == 0 {
 			return

@@ -262,7 +262,7 @@ var (
 
 // noteClearText lists passwords that stand in the values.
 func (r *reader) noteClearText(read *release, s state) {
-	eachScalar(read.values, nil, func(path []string, value any) {
+	eachScalar(read.values, read.hint, nil, func(path []string, value any) {
 		written, isText := value.(string)
 		last := path[len(path)-1]
 		if !isText || written == "" || len(r.vault.in(written)) > 0 || !secretName.MatchString(last) || secretPlace.MatchString(last) {
@@ -274,17 +274,17 @@ func (r *reader) noteClearText(read *release, s state) {
 	})
 }
 
-// eachScalar calls do for every value that is no mapping or list, in the order of the keys. List items have their number
+// eachScalar calls do for every value that is no mapping or list, in the order of the hint. List items have their number
 // in the path.
-func eachScalar(value any, path []string, do func(path []string, value any)) {
+func eachScalar(value any, hint *yaml.Node, path []string, do func(path []string, value any)) {
 	switch value := value.(type) {
 	case map[string]any:
-		for _, key := range slices.Sorted(maps.Keys(value)) {
-			eachScalar(value[key], append(slices.Clone(path), key), do)
+		for _, key := range keyOrder(value, hint) {
+			eachScalar(value[key], child(hint, key), append(slices.Clone(path), key), do)
 		}
 	case []any:
 		for i, item := range value {
-			eachScalar(item, append(slices.Clone(path), fmt.Sprint(i)), do)
+			eachScalar(item, nil, append(slices.Clone(path), fmt.Sprint(i)), do)
 		}
 	default:
 		if len(path) > 0 {
