@@ -39,28 +39,28 @@ func (c Capabilities) helm() (*common.Capabilities, error) {
 	if _, err := fmt.Sscanf(version.Major+" "+version.Minor, "%d %d", &major, &minor); err != nil {
 		return nil, fmt.Errorf("Kubernetes version %q: %w", c.KubeVersion, err)
 	}
-	served := builtinAPIs(release{major, minor})
+	served := builtinAPIs(kubeRelease{major, minor})
 	caps.APIVersions = slices.Compact(slices.Sorted(slices.Values(append(served, c.APIVersions...))))
 	return caps, nil
 }
 
-// release is a minor release of Kubernetes.
-type release struct{ major, minor int }
+// kubeRelease is a minor release of Kubernetes.
+type kubeRelease struct{ major, minor int }
 
-func (r release) before(o release) bool {
+func (r kubeRelease) before(o kubeRelease) bool {
 	return r.major < o.major || r.major == o.major && r.minor < o.minor
 }
 
 // Since this release, new beta APIs are off unless an administrator turns them
 // on (KEP-3136). Alpha APIs always were.
-var betaOffSince = release{1, 24}
+var betaOffSince = kubeRelease{1, 24}
 
 // apisOutsideScheme are served by every cluster and not in client-go.
 var apisOutsideScheme = []string{"apiregistration.k8s.io/v1", "apiregistration.k8s.io/v1/APIService"}
 
 // builtinAPIs lists Kubernetes' own APIs of a release, as GROUP/VERSION and
 // GROUP/VERSION/KIND.
-func builtinAPIs(of release) []string {
+func builtinAPIs(of kubeRelease) []string {
 	apis := slices.Clone(apisOutsideScheme)
 	for gvk, typ := range scheme.Scheme.AllKnownTypes() {
 		if servedBy(of, gvk, typ) {
@@ -77,17 +77,17 @@ type (
 	removed    interface{ APILifecycleRemoved() (major, minor int) }
 )
 
-func servedBy(of release, gvk schema.GroupVersionKind, typ reflect.Type) bool {
+func servedBy(of kubeRelease, gvk schema.GroupVersionKind, typ reflect.Type) bool {
 	value := reflect.New(typ).Interface()
 	if _, isObject := value.(metav1.Object); !isObject || gvk.Version == runtime.APIVersionInternal {
 		return false // lists, options and the like
 	}
-	since := release{}
+	since := kubeRelease{}
 	if v, ok := value.(introduced); ok {
 		since.major, since.minor = v.APILifecycleIntroduced()
 	}
 	if v, ok := value.(removed); ok {
-		gone := release{}
+		gone := kubeRelease{}
 		if gone.major, gone.minor = v.APILifecycleRemoved(); !of.before(gone) {
 			return false
 		}
