@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"path"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -65,13 +68,30 @@ func writeRendered(ctx context.Context, root *os.Root, messages io.Writer, chang
 	if err := render.Write(ctx, root, changes); err != nil {
 		return err
 	}
-	for _, change := range changes {
-		fmt.Fprintf(messages, "%s %s\n", change.Verb(), change.Path)
-	}
+	reportWritten(messages, changes)
 	if len(changes) == 0 {
 		fmt.Fprintln(messages, "everything is as rendered already")
 	}
 	return nil
+}
+
+// maxListed is how many files are listed one by one; of more, people want the sum.
+const maxListed = 100
+
+func reportWritten(messages io.Writer, changes []render.Change) {
+	if len(changes) <= maxListed {
+		for _, change := range changes {
+			fmt.Fprintf(messages, "%s %s\n", change.Verb(), change.Path)
+		}
+		return
+	}
+	counts := map[string]int{}
+	for _, change := range changes {
+		counts[change.Verb()+" in "+path.Dir(change.Path)]++
+	}
+	for _, what := range slices.Sorted(maps.Keys(counts)) {
+		fmt.Fprintf(messages, "%d %s\n", counts[what], what)
+	}
 }
 
 func countFiles(n int, one, many string) string {

@@ -11,6 +11,7 @@ import (
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/api/v1alpha1"
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/control"
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/internal/safeyaml"
 )
 
 // The files of a cluster that belong to no one component.
@@ -63,7 +64,7 @@ func Component(repo *control.Repo, clusterName, component string) ([]byte, contr
 	if findings.Err() != nil || deployment.ManifestsDir != "" {
 		return nil, findings
 	}
-	content, err := componentFile(*deployment, flux)
+	content, err := componentFile(safeyaml.NewEncoder(), *deployment, flux)
 	if err != nil {
 		return nil, append(findings, internalFinding(clusterName, err))
 	}
@@ -108,36 +109,37 @@ func checkFields(repo *control.Repo, d control.Deployment, flux int) control.Fin
 func clusterFiles(cluster *control.Cluster, deployments []control.Deployment, flux int) (Files, error) {
 	files := Files{}
 	resources := []string{}
+	encoder := safeyaml.NewEncoder()
 	add := func(name string, content []byte, err error) error {
 		files[name] = content
 		resources = append(resources, name)
 		return err
 	}
 	if objects := namespaces(cluster, deployments); len(objects) > 0 {
-		content, err := document(objects...)
+		content, err := document(encoder, plain(objects))
 		if err := add(namespacesFile, content, err); err != nil {
 			return nil, err
 		}
 	}
 	if objects := helmRepositories(cluster, deployments); len(objects) > 0 {
-		content, err := document(objects...)
+		content, err := document(encoder, plain(objects))
 		if err := add(repositoriesFile, content, err); err != nil {
 			return nil, err
 		}
 	}
-	plain := false
+	hasCRDs := false
 	for _, d := range deployments {
 		if d.ManifestsDir != "" {
-			plain = true
+			hasCRDs = true
 			resources = append(resources, fromRendered(cluster, d.ManifestsDir))
 			continue
 		}
-		content, err := componentFile(d, flux)
+		content, err := componentFile(encoder, d, flux)
 		if err := add(FileName(d.Component.Name), content, err); err != nil {
 			return nil, err
 		}
 	}
-	content, err := document(kustomization(resources, plain))
+	content, err := document(encoder, []manifest{{object: kustomization(resources, hasCRDs)}})
 	files[kustomizationFile] = content
 	return files, err
 }
@@ -152,15 +154,15 @@ func fromRendered(cluster *control.Cluster, repoPath string) string {
 }
 
 // componentFile holds a component's OCIRepositories and HelmReleases, each source before the release that it is for.
-func componentFile(d control.Deployment, flux int) ([]byte, error) {
-	var objects []any
+func componentFile(encoder *safeyaml.Encoder, d control.Deployment, flux int) ([]byte, error) {
+	var manifests []manifest
 	for _, r := range d.Releases {
 		if byDigest(r) {
-			objects = append(objects, ociRepository(d, r))
+			manifests = append(manifests, manifest{object: ociRepository(d, r)})
 		}
-		objects = append(objects, helmRelease(d, r, flux))
+		manifests = append(manifests, manifest{object: helmRelease(d, r, flux), values: r.Values})
 	}
-	return document(objects...)
+	return document(encoder, manifests)
 }
 
 // helmRepositories returns the HelmRepositories that the cluster's releases refer to, sorted by name.
@@ -188,10 +190,10 @@ type clusterKustomization struct {
 }
 
 // kustomization lists the cluster's resources. CRDs among plain manifests are never pruned: with a CRD go all its objects.
-func kustomization(resources []string, plain bool) clusterKustomization {
+func kustomization(resources []string, hasCRDs bool) clusterKustomization {
 	k := clusterKustomization{Resources: resources}
 	k.TypeMeta = kustomize.TypeMeta{APIVersion: kustomize.KustomizationVersion, Kind: kustomize.KustomizationKind}
-	if plain {
+	if hasCRDs {
 		k.Patches = []kustomize.Patch{{
 			Target: &kustomize.Selector{},
 			Patch:  keepCRDs,

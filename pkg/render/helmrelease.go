@@ -35,7 +35,7 @@ const retryInterval v1alpha1.Duration = "5m"
 // rollbackRetries is how often Flux tries an upgrade again after each rollback, before it waits for a change.
 const rollbackRetries = 3
 
-// helmRelease returns the HelmRelease of one release.
+// helmRelease returns the HelmRelease of one release, without its values.
 func helmRelease(d control.Deployment, r control.Release, flux int) *helmv2.HelmRelease {
 	namespace := d.Cluster.FluxNamespaceName()
 	return &helmv2.HelmRelease{
@@ -64,7 +64,6 @@ func helmRelease(d control.Deployment, r control.Release, flux int) *helmv2.Helm
 			Upgrade:       upgrade(r, flux),
 			PostRenderers: postRenderers(r.Images),
 			ValuesFrom:    r.ValuesFrom,
-			Values:        rawValues(r.Values),
 		},
 	}
 }
@@ -183,5 +182,7 @@ func HelmRelease(d control.Deployment, r control.Release) (*helmv2.HelmRelease, 
 	if err != nil {
 		return nil, err
 	}
-	return helmRelease(d, r, flux), nil
+	object := helmRelease(d, r, flux)
+	object.Spec.Values = rawValues(r.Values)
+	return object, nil
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"runtime"
 	"slices"
 	"strings"
@@ -130,25 +131,46 @@ func (c Change) Verb() string {
 // Write makes the changes below root, each file whole: an interruption leaves every file old or new. Files are not synced
 // to the disk: they can be rendered again.
 func Write(ctx context.Context, root *os.Root, changes []Change) error {
+	byFolder := map[string][]Change{}
+	for _, change := range changes {
+		byFolder[path.Dir(change.Path)] = append(byFolder[path.Dir(change.Path)], change)
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	for _, change := range changes {
-		group.Go(func() error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if err := change.write(root); err != nil {
-				return fmt.Errorf("cannot write %s: %w", change.Path, err)
-			}
-			return nil
-		})
+	for _, folder := range slices.Sorted(maps.Keys(byFolder)) {
+		group.Go(func() error { return writeFolder(ctx, root, folder, byFolder[folder]) })
 	}
 	return group.Wait()
 }
 
-func (c Change) write(root *os.Root) error {
-	if c.New == nil {
-		return root.Remove(c.Path)
+// writeFolder makes the changes of one folder, which is opened once: below an os.Root every path is walked step by step.
+func writeFolder(ctx context.Context, root *os.Root, folder string, changes []Change) error {
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	return atomicfile.Write(root, c.Path, c.New, atomicfile.Unsynced)
+	if err := root.MkdirAll(folder, 0o777); err != nil {
+		return fmt.Errorf("cannot make the folder %s: %w", folder, err)
+	}
+	inFolder, err := root.OpenRoot(folder)
+	if err != nil {
+		return fmt.Errorf("cannot open the folder %s: %w", folder, err)
+	}
+	defer inFolder.Close()
+	for _, change := range changes {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := change.write(inFolder); err != nil {
+			return fmt.Errorf("cannot write %s: %w", change.Path, err)
+		}
+	}
+	return nil
+}
+
+func (c Change) write(folder *os.Root) error {
+	name := path.Base(c.Path)
+	if c.New == nil {
+		return folder.Remove(name)
+	}
+	return atomicfile.Write(folder, name, c.New, atomicfile.Unsynced)
 }

@@ -138,7 +138,7 @@ func TestAReadOnlyFileIsAnErrorOfOneLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := render.Write(t.Context(), root, plan(t, root))
-	if got := fmt.Sprint(err); got != "cannot write "+prodApp+": write "+prodApp+": permission denied" {
+	if got := fmt.Sprint(err); got != "cannot write "+prodApp+": write app.yaml: permission denied" {
 		t.Errorf("error %q", got)
 	}
 }

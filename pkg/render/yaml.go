@@ -4,49 +4,67 @@ import (
 	"bytes"
 	"encoding/json"
 
-	"go.yaml.in/yaml/v3"
-
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/control"
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/internal/safeyaml"
 )
 
 // Header is the first line of every file that render writes. A file without it is a person's.
 const Header = "# Written by tfgitops render. Do not edit.\n"
 
-// document returns the objects as one file: the header, then a YAML document each.
-func document[T any](objects ...T) ([]byte, error) {
+// manifest is an object on its way into a file. A HelmRelease's values are kept beside it: they are JSON values already,
+// and most of what there is to write.
+type manifest struct {
+	object any
+	values control.Values
+}
+
+// plain are manifests without values.
+func plain[T any](objects []T) []manifest {
+	manifests := make([]manifest, len(objects))
+	for i, object := range objects {
+		manifests[i] = manifest{object: object}
+	}
+	return manifests
+}
+
+// document returns the manifests as one file: the header, then a YAML document each.
+func document(encoder *safeyaml.Encoder, manifests []manifest) ([]byte, error) {
 	var out bytes.Buffer
 	out.WriteString(Header)
-	for i, object := range objects {
+	for i, m := range manifests {
 		if i > 0 {
 			out.WriteString("---\n")
 		}
-		if err := encode(&out, object); err != nil {
+		fields, err := m.fields()
+		if err != nil {
+			return nil, err
+		}
+		if err := encoder.Encode(&out, fields); err != nil {
 			return nil, err
 		}
 	}
 	return out.Bytes(), nil
 }
 
-// encode writes an object with its json tags, without its status, which Flux and Kubernetes write.
-func encode(out *bytes.Buffer, object any) error {
-	source, err := json.Marshal(object)
+// fields returns the object by its json tags, without its status, which Flux and Kubernetes write.
+func (m manifest) fields() (map[string]any, error) {
+	source, err := json.Marshal(m.object)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	decoder := json.NewDecoder(bytes.NewReader(source))
 	decoder.UseNumber()
 	var fields map[string]any
 	if err := decoder.Decode(&fields); err != nil {
-		return err
+		return nil, err
 	}
 	delete(fields, "status")
-	if spec, _ := fields["spec"].(map[string]any); len(spec) == 0 {
+	spec, _ := fields["spec"].(map[string]any)
+	if len(m.values) > 0 {
+		spec["values"] = m.values
+	}
+	if len(spec) == 0 {
 		delete(fields, "spec") // a Namespace's, which nobody sets
 	}
-	encoder := yaml.NewEncoder(out)
-	encoder.SetIndent(2)
-	if err := encoder.Encode(safeyaml.Node(fields)); err != nil {
-		return err
-	}
-	return encoder.Close()
+	return fields, nil
 }

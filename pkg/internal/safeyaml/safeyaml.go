@@ -1,6 +1,7 @@
 package safeyaml
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -12,6 +13,34 @@ import (
 
 	"go.yaml.in/yaml/v3"
 )
+
+// Encoder writes values as YAML documents. It is kept for many documents, for the library's own needs 128 KiB to start with.
+// It is not safe for concurrent use.
+type Encoder struct {
+	document bytes.Buffer
+	encoder  *yaml.Encoder
+}
+
+// NewEncoder returns an Encoder that indents by two spaces.
+func NewEncoder() *Encoder {
+	e := &Encoder{}
+	e.encoder = yaml.NewEncoder(&e.document)
+	e.encoder.SetIndent(2)
+	return e
+}
+
+// separator is what the library writes before each document but the first.
+const separator = "---\n"
+
+// Encode appends one document, without a separator, to out.
+func (e *Encoder) Encode(out *bytes.Buffer, value any) error {
+	e.document.Reset()
+	if err := e.encoder.Encode(Node(value)); err != nil {
+		return err
+	}
+	_, err := out.Write(bytes.TrimPrefix(e.document.Bytes(), []byte(separator)))
+	return err
+}
 
 // Node returns a JSON value as a YAML node that YAML 1.1 and 1.2 parsers, typed or not, read as the same value.
 func Node(value any) *yaml.Node {
