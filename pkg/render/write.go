@@ -143,14 +143,26 @@ func Write(ctx context.Context, root *os.Root, changes []Change) error {
 	return group.Wait()
 }
 
-// writeFolder makes the changes of one folder, which is opened once: below an os.Root every path is walked step by step.
+// writeFolder makes the changes of one folder: a new one at once, and one that is there file by file.
 func writeFolder(ctx context.Context, root *os.Root, folder string, changes []Change) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := root.MkdirAll(folder, 0o777); err != nil {
-		return fmt.Errorf("cannot make the folder %s: %w", folder, err)
+	if _, err := root.Lstat(folder); errors.Is(err, fs.ErrNotExist) {
+		files := map[string][]byte{}
+		for _, change := range changes {
+			files[path.Base(change.Path)] = change.New
+		}
+		if err := atomicfile.MakeFolder(root, folder, files); err != nil {
+			return fmt.Errorf("cannot make the folder %s: %w", folder, err)
+		}
+		return nil
 	}
+	return writeFiles(ctx, root, folder, changes)
+}
+
+// writeFiles opens the folder once: below an os.Root every path is walked step by step.
+func writeFiles(ctx context.Context, root *os.Root, folder string, changes []Change) error {
 	inFolder, err := root.OpenRoot(folder)
 	if err != nil {
 		return fmt.Errorf("cannot open the folder %s: %w", folder, err)

@@ -120,3 +120,28 @@ func TestWriteOnAFullDisk(t *testing.T) {
 		t.Errorf("left behind: %v", got)
 	}
 }
+
+func TestMakeFolderIsAllOrNothing(t *testing.T) {
+	dir, root := open(t)
+	if err := os.MkdirAll(filepath.Join(dir, "a", ".b.tmp"), 0o755); err != nil { // what a killed run left
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "a", ".b.tmp", "half"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := atomicfile.MakeFolder(root, "a/b", map[string][]byte{"one": []byte("1"), "two": []byte("2")}); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(t, dir); len(got) != 2 || got[0] != "a/b/one" || got[1] != "a/b/two" {
+		t.Errorf("files %v", got)
+	}
+	if err := atomicfile.MakeFolder(root, "a/b", map[string][]byte{"three": nil}); err == nil {
+		t.Error("a folder that is there was replaced")
+	}
+	if err := atomicfile.MakeFolder(root, "c", map[string][]byte{"good": nil, "bad/name": nil}); err == nil {
+		t.Error("a file that cannot be written was passed over")
+	}
+	if got := names(t, dir); len(got) != 2 {
+		t.Errorf("files after two failures: %v", got)
+	}
+}
