@@ -218,7 +218,7 @@ func (m *merger) newValues(c *component, release string) error {
 		}
 	}
 	common, rest := splitValues(values)
-	shared := sharedHint(hints)
+	shared := sharedHint(hints, common)
 	if len(common) > 0 {
 		text, err := valuesText(common, shared, nil)
 		if err != nil {
@@ -241,8 +241,8 @@ func (m *merger) newValues(c *component, release string) error {
 	return nil
 }
 
-// sharedHint has the comments that the values of all clusters have.
-func sharedHint(hints []*yaml.Node) *yaml.Node {
+// sharedHint has the comments that the values of all clusters have, where the clusters share a value.
+func sharedHint(hints []*yaml.Node, common any) *yaml.Node {
 	if len(hints) == 0 {
 		return nil
 	}
@@ -250,18 +250,24 @@ func sharedHint(hints []*yaml.Node) *yaml.Node {
 	shared.HeadComment = sharedComment(hints, func(n *yaml.Node) string { return n.HeadComment })
 	shared.LineComment = sharedComment(hints, func(n *yaml.Node) string { return n.LineComment })
 	shared.FootComment = sharedComment(hints, func(n *yaml.Node) string { return n.FootComment })
-	if shared.Kind != yaml.MappingNode {
+	values, isMap := common.(map[string]any)
+	if shared.Kind != yaml.MappingNode || !isMap {
 		return &shared
 	}
 	shared.Content = nil
 	for i := 0; i+1 < len(hints[0].Content); i += 2 {
-		var keys, values []*yaml.Node
+		name := hints[0].Content[i].Value
+		below, both := values[name]
+		if !both {
+			continue
+		}
+		var keys, found []*yaml.Node
 		for _, hint := range hints {
-			if key := keyNode(hint, hints[0].Content[i].Value); key != nil {
-				keys, values = append(keys, key), append(values, child(hint, key.Value))
+			if key := keyNode(hint, name); key != nil {
+				keys, found = append(keys, key), append(found, child(hint, name))
 			}
 		}
-		shared.Content = append(shared.Content, sharedHint(keys), sharedHint(values))
+		shared.Content = append(shared.Content, sharedHint(keys, nil), sharedHint(found, below))
 	}
 	return &shared
 }

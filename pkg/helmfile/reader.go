@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
-	"maps"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -71,44 +70,11 @@ func (e environment) templateData(values map[string]any, namespace string) map[s
 	}
 }
 
-// mergeEnvironment merges as helmfile merges the values of environments: unlike in Helm, what is empty (null, false, 0, "",
-// no items) overrides nothing, and lists replace.
+// mergeEnvironment merges the values of environments as helmfile 0.167.1 was seen to: mappings key by key, and everything
+// else by the later one, which may be false, 0, "", null or an empty list. What is read here stays apart from the values of
+// releases, which Helm merges: the two may hold other things under the same key.
 func mergeEnvironment(base, over map[string]any) map[string]any {
-	merged := maps.Clone(base)
-	if merged == nil {
-		merged = map[string]any{}
-	}
-	for key, value := range over {
-		old, exists := merged[key]
-		below, belowIsMap := old.(map[string]any)
-		above, aboveIsMap := value.(map[string]any)
-		switch {
-		case belowIsMap && aboveIsMap:
-			merged[key] = mergeEnvironment(below, above)
-		case !exists || !isEmptyValue(value):
-			merged[key] = value
-		}
-	}
-	return merged
-}
-
-func isEmptyValue(value any) bool {
-	switch value := value.(type) {
-	case nil:
-		return true
-	case bool:
-		return !value
-	case string:
-		return value == ""
-	case json.Number:
-		n, err := value.Float64()
-		return err == nil && n == 0
-	case []any:
-		return len(value) == 0
-	case map[string]any:
-		return len(value) == 0
-	}
-	return false
+	return control.MergeValues(base, over)
 }
 
 // forTemplates turns values as JSON has them into what templates can count and compare.

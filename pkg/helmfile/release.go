@@ -40,6 +40,7 @@ type release struct {
 type layer struct {
 	values control.Values
 	hint   *yaml.Node
+	set    bool // by set:, not a file
 }
 
 // releases returns the releases of a helmfile that it deploys in its environment. What is wrong with one of them is a

@@ -125,7 +125,9 @@ func (made *repositoryDesign) addGroup(d *design, group []repositoryKey, uses []
 	}
 	main := map[string]repositoryKey{}
 	for cluster, count := range counts {
-		main[cluster] = slices.MaxFunc(group, func(a, b repositoryKey) int { return cmp.Or(cmp.Compare(count[a], count[b]), cmp.Compare(b.alias, a.alias)) })
+		main[cluster] = slices.MaxFunc(group, func(a, b repositoryKey) int {
+			return cmp.Or(cmp.Compare(count[a], count[b]), cmp.Compare(b.alias, a.alias))
+		})
 	}
 	base := main[baseCluster(d, main)]
 	made.repositories[name] = repositoryFrom(described[base], name)

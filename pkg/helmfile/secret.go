@@ -38,9 +38,21 @@ type vault struct{ sources map[string]secretSource }
 
 func newVault() *vault { return &vault{sources: map[string]secretSource{}} }
 
-// placeholder returns what stands for a source: the same for the same command in the same folder.
+// program is the file that a command is, from the root of the imported folder, or its bare name.
+func (s secretSource) program() string {
+	if strings.Contains(s.Command, "/") && !path.IsAbs(s.Command) {
+		return path.Join(s.Dir, s.Command)
+	}
+	return s.Command
+}
+
+// placeholder returns what stands for a source: the same for the same command and arguments.
 func (v *vault) placeholder(s secretSource) string {
-	sum := sha256.Sum256([]byte(s.Origin + "\x00" + s.Dir))
+	what := s.Origin
+	if s.Command != "" {
+		what = s.program() + "\x00" + strings.Join(s.Args, "\x00")
+	}
+	sum := sha256.Sum256([]byte(what))
 	p := markPrefix + fmt.Sprintf("%x", sum)[:markDigits]
 	if _, known := v.sources[p]; !known {
 		v.sources[p] = s

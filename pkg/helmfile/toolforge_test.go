@@ -38,9 +38,14 @@ func TestQuick(t *testing.T) {
 		}
 	}
 	n := map[helmfile.Status]int{}
-	for _, i := range result.Report.Items { n[i.Status]++ }
+	for _, i := range result.Report.Items {
+		n[i.Status]++
+	}
 	t.Log(n, len(result.Report.Proof), len(result.Report.Different()), len(result.Changes), result.Report.Components)
-	for _, c := range result.Report.Different() { t.Log(c) }
+	for _, c := range result.Report.Different() {
+		t.Log(c)
+	}
+	if p := os.Getenv("HELMFILE"); p != "" { c, err := result.CompareWithHelmfile(t.Context(), p); if err != nil { t.Fatal(err) }; for _, o := range c { for _, d := range o.Differences { t.Log(o.Release, o.Cluster, d) } }; t.Log("compared with helmfile", len(c)) }
 	os.RemoveAll("/tmp/imp")
 	for _, c := range result.Changes {
 		f := filepath.Join("/tmp/imp", c.Path)

@@ -56,7 +56,7 @@ func (r *reader) layerOf(s state, entry *yaml.Node, prefix, handler string, data
 			return nil, wrongAt(r.position(entry), "these values: %w", err)
 		}
 		r.vault.withReferences(values, r.position(entry))
-		return &layer{values, entry}, nil
+		return &layer{values: values, hint: entry}, nil
 	}
 	if entry.Kind != yaml.ScalarNode {
 		return nil, wrongAt(r.position(entry), "values are files or mappings")
@@ -75,7 +75,7 @@ func (r *reader) layerOf(s state, entry *yaml.Node, prefix, handler string, data
 		return nil, wrongAt(r.position(entry), "%q matches %s: helmfile takes one file only here", text(entry), strings.Join(files, " and "))
 	}
 	file, err := r.valuesFile(files[0], data)
-	return &layer{file.values, file.hint}, err
+	return &layer{values: file.values, hint: file.hint}, err
 }
 
 // addSets adds what helm would be told with --set, --set-string or --set-file.
@@ -107,7 +107,7 @@ func (r *reader) addSets(read *release, s state, sets []*yaml.Node, parse func(s
 		if err != nil {
 			return wrongAt(at, "set %q: %w", name, err)
 		}
-		read.layers = append(read.layers, layer{values: settled})
+		read.layers = append(read.layers, layer{values: settled, set: true})
 	}
 	return nil
 }

@@ -108,7 +108,11 @@ func (d *design) release(c *component, name string) (v1alpha1.Release, map[strin
 	at := func(cluster string) override { return overrides[cluster] }
 	spread(settings, func(s v1alpha1.ReleaseSettings) string { return s.Repository }, &declared.Repository, func(cluster, v string) { o := at(cluster); o.Repository = v; overrides[cluster] = o })
 	spread(settings, func(s v1alpha1.ReleaseSettings) string { return s.Namespace }, &declared.Namespace, func(cluster, v string) { o := at(cluster); o.Namespace = v; overrides[cluster] = o })
-	spread(settings, func(s v1alpha1.ReleaseSettings) v1alpha1.Duration { return s.Timeout }, &declared.Timeout, func(cluster string, v v1alpha1.Duration) { o := at(cluster); o.Timeout = v.Or("5m"); overrides[cluster] = o })
+	spread(settings, func(s v1alpha1.ReleaseSettings) v1alpha1.Duration { return s.Timeout }, &declared.Timeout, func(cluster string, v v1alpha1.Duration) {
+		o := at(cluster)
+		o.Timeout = v.Or("5m")
+		overrides[cluster] = o
+	})
 	spread(settings, func(s v1alpha1.ReleaseSettings) v1alpha1.CRDsPolicy { return s.CRDs }, &declared.CRDs, func(cluster string, v v1alpha1.CRDsPolicy) {
 		o := at(cluster)
 		if o.CRDs = v; v == "" {
