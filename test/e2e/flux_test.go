@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"context"
 	"io/fs"
 	"strings"
 	"testing"
@@ -9,7 +8,6 @@ import (
 
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/test/e2e/harness"
 )
@@ -34,31 +32,26 @@ func publish(t *testing.T, sources *harness.Sources, c *harness.Cluster, tree fs
 	return revision
 }
 
-// apply makes or changes the cluster's Flux Kustomization and waits until it has applied the revision.
+// apply makes the cluster's Flux Kustomization and waits until it has applied the revision.
 func apply(t *testing.T, c *harness.Cluster, revision string, spec kustomizev1.KustomizationSpec) *kustomizev1.Kustomization {
 	t.Helper()
-	ctx := within(t, 2*time.Minute)
-	spec.SourceRef = kustomizev1.CrossNamespaceSourceReference{Kind: "GitRepository", Name: source}
-	spec.Interval = metav1.Duration{Duration: time.Hour}
-	k := &kustomizev1.Kustomization{ObjectMeta: metav1.ObjectMeta{Name: source, Namespace: harness.FluxNamespace}}
-	if err := c.Get(ctx, client.ObjectKeyFromObject(k), k); client.IgnoreNotFound(err) != nil {
-		t.Fatal(err)
-	}
-	k.Spec = spec
-	save := c.Create
-	if k.ResourceVersion != "" {
-		save = func(ctx context.Context, o client.Object, _ ...client.CreateOption) error { return c.Update(ctx, o) }
-	}
-	if err := save(ctx, k); err != nil {
+	if err := c.Create(within(t, time.Minute), kustomizationFor(spec)); err != nil {
 		t.Fatal(err)
 	}
 	return applied(t, c, revision)
 }
 
+// kustomizationFor is the cluster's Flux Kustomization, of the GitRepository that publish makes.
+func kustomizationFor(spec kustomizev1.KustomizationSpec) *kustomizev1.Kustomization {
+	spec.SourceRef = kustomizev1.CrossNamespaceSourceReference{Kind: "GitRepository", Name: source}
+	spec.Interval = metav1.Duration{Duration: time.Hour}
+	return &kustomizev1.Kustomization{ObjectMeta: metav1.ObjectMeta{Name: source, Namespace: harness.FluxNamespace}, Spec: spec}
+}
+
 // applied waits until the cluster's Flux Kustomization has applied a revision.
 func applied(t *testing.T, c *harness.Cluster, revision string) *kustomizev1.Kustomization {
 	t.Helper()
-	k, err := c.Applied(within(t, 2*time.Minute), source, revision)
+	k, err := c.Applied(within(t, time.Minute), source, revision)
 	if err != nil {
 		t.Fatal(err)
 	}

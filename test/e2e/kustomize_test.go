@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/control"
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/test/e2e/harness"
 )
 
@@ -100,8 +101,19 @@ apiVersion: tfgitops.toolforge.org/v1alpha1
 kind: Pin
 metadata: {name: kinds}
 spec:
-  manifests: {version: "1.0.0"}
+  manifests: {version: "1.0.0", digest: "DIGEST"}
 `
+
+// smallTree is small with the digest of its manifests.
+func smallTree(t *testing.T) fstest.MapFS {
+	t.Helper()
+	tree := treeOf(small)
+	digest, err := control.ManifestsDigest(tree, "components/kinds/manifests/1.0.0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return treeOf(strings.ReplaceAll(small, "DIGEST", digest))
+}
 
 // smallKustomization applies the cluster of small.
 var smallKustomization = kustomizev1.KustomizationSpec{Path: "./clusters/prod", Prune: true}
@@ -145,7 +157,7 @@ colon: "a: b"
 // TestValuesSurvive takes hard values from their file to the API server, through kustomize-controller, and compares each.
 func TestValuesSurvive(t *testing.T) {
 	c := sharedCluster(t)
-	tree := rendered(t, with(treeOf(small), "components/app/values/app.yaml", hardValues))
+	tree := rendered(t, with(smallTree(t), "components/app/values/app.yaml", hardValues))
 	apply(t, c, publish(t, newSources(t), c, tree), smallKustomization)
 	want := releasesOf(t, load(t, tree), "prod")["app"].Values
 	if len(want) < 20 {
@@ -163,7 +175,7 @@ func TestValuesSurvive(t *testing.T) {
 // TestPatchesApply holds that people's own patches and resources in clusters/CLUSTER reach the API server.
 func TestPatchesApply(t *testing.T) {
 	c := sharedCluster(t)
-	tree := rendered(t, with(with(treeOf(small), "clusters/prod/kustomization.yaml", `
+	tree := rendered(t, with(with(smallTree(t), "clusters/prod/kustomization.yaml", `
 resources: [manifests, extra.yaml]
 patches:
   - target: {kind: HelmRelease, name: app}
@@ -194,7 +206,7 @@ data: {from: people}
 // a release's values, which belong to its chart.
 func TestValuesAreNotSubstituted(t *testing.T) {
 	c := sharedCluster(t)
-	tree := rendered(t, with(with(treeOf(small), "clusters/prod/kustomization.yaml", "resources: [manifests, extra.yaml]\n"),
+	tree := rendered(t, with(with(smallTree(t), "clusters/prod/kustomization.yaml", "resources: [manifests, extra.yaml]\n"),
 		"clusters/prod/extra.yaml", `
 apiVersion: v1
 kind: ConfigMap
@@ -231,7 +243,7 @@ stringData: {password: not-in-git}
 	if strings.Contains(encrypted, "not-in-git") {
 		t.Fatalf("sops encrypted nothing:\n%s", encrypted)
 	}
-	tree := rendered(t, with(with(treeOf(small), "clusters/prod/kustomization.yaml", "resources: [manifests, secret.yaml]\n"),
+	tree := rendered(t, with(with(smallTree(t), "clusters/prod/kustomization.yaml", "resources: [manifests, secret.yaml]\n"),
 		"clusters/prod/secret.yaml", encrypted))
 	spec := smallKustomization
 	spec.Decryption = &kustomizev1.Decryption{Provider: "sops", SecretRef: &meta.LocalObjectReference{Name: "sops-age"}}
@@ -250,7 +262,7 @@ stringData: {password: not-in-git}
 func TestRemovalPrunes(t *testing.T) {
 	c := sharedCluster(t)
 	sources := newSources(t)
-	full := treeOf(small)
+	full := smallTree(t)
 	apply(t, c, publish(t, sources, c, rendered(t, full)), smallKustomization)
 	app, kept := release("app"), release("kept")
 	kinds := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "kinds", Namespace: "default"}}
@@ -274,7 +286,7 @@ func TestRemovalPrunes(t *testing.T) {
 func TestARemovedComponentGoesAlone(t *testing.T) {
 	c := sharedCluster(t)
 	sources := newSources(t)
-	full := treeOf(small)
+	full := smallTree(t)
 	apply(t, c, publish(t, sources, c, rendered(t, full)), smallKustomization)
 	before := storedRelease(t, c, "app")
 	applied(t, c, publish(t, sources, c, rendered(t, without(full, "clusters/prod/pins/kinds.yaml"))))
@@ -371,4 +383,18 @@ func tool(t *testing.T, dir, name string, args ...string) string {
 		t.Fatalf("%s %v: %v\n%s", name, args, err, stderr.String())
 	}
 	return string(out)
+}
+
+// TestFluxRefusesObjectsWithoutNamespace holds what Flux does with an object of people's own that names no namespace: it
+// applies nothing at all, and says which object is why.
+func TestFluxRefusesObjectsWithoutNamespace(t *testing.T) {
+	c := sharedCluster(t)
+	tree := rendered(t, with(with(smallTree(t), "clusters/prod/kustomization.yaml", "resources: [manifests, extra.yaml]\n"),
+		"clusters/prod/extra.yaml", "{apiVersion: v1, kind: ConfigMap, metadata: {name: nowhere}}\n"))
+	revision := publish(t, newSources(t), c, tree)
+	create(t, c, kustomizationFor(smallKustomization))
+	_, err := c.Applied(within(t, time.Minute), source, revision)
+	if err == nil || !strings.Contains(err.Error(), "nowhere") {
+		t.Errorf("Flux says %v", err)
+	}
 }

@@ -86,6 +86,9 @@ func sourceOnly(t *testing.T, fsys fs.FS) fstest.MapFS {
 	t.Helper()
 	tree := fstest.MapFS{}
 	for _, dir := range []string{"clusters", "components"} {
+		if _, err := fs.Stat(fsys, dir); err != nil {
+			continue
+		}
 		err := fs.WalkDir(fsys, dir, func(name string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() || path.Ext(name) != ".yaml" {
 				return err
@@ -107,9 +110,6 @@ func built(t *testing.T, fsys fs.FS, cluster string) []overlay.Object {
 	result, err := overlay.Build(t.Context(), fsys, control.ClusterDir(cluster))
 	if err != nil {
 		t.Fatal(err)
-	}
-	if len(result.Objects) == 0 {
-		t.Fatalf("nothing is built for %q", cluster)
 	}
 	var first, rest []overlay.Object
 	for _, object := range result.Objects {

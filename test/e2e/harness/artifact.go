@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/sha1" //nolint:gosec // a revision looks like a Git commit; nothing trusts it
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -113,10 +114,10 @@ func pack(tree fs.FS) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := archive.Close(); err != nil {
+	if err := errors.Join(archive.Close(), zipped.Close()); err != nil {
 		return nil, err
 	}
-	return packed.Bytes(), zipped.Close()
+	return packed.Bytes(), nil
 }
 
 // Applied waits until the Flux Kustomization of that name has applied a revision, and fails as soon as it could not.

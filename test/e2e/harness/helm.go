@@ -14,7 +14,8 @@ import (
 
 // Helm installs releases with the Helm SDK.
 type Helm struct {
-	flags *genericclioptions.ConfigFlags
+	kubeconfig string
+	discovered string // the folder that keeps what was discovered of the API server
 }
 
 // NewHelm returns one for a cluster.
@@ -23,9 +24,7 @@ func (c *Cluster) NewHelm() (*Helm, error) {
 	if err != nil {
 		return nil, err
 	}
-	flags := genericclioptions.NewConfigFlags(true).WithDiscoveryBurst(300).WithDiscoveryQPS(-1)
-	flags.KubeConfig, flags.CacheDir = &c.Kubeconfig, &cache
-	return &Helm{flags: flags}, nil
+	return &Helm{kubeconfig: c.Kubeconfig, discovered: cache}, nil
 }
 
 // Install says what to install, and where.
@@ -72,9 +71,9 @@ func (h *Helm) Uninstall(release, namespace, storageNamespace string) error {
 	return nil
 }
 
-// configuration keeps what was discovered of the API server between calls. It is for one call at a time.
 func (h *Helm) configuration(namespace, storageNamespace string) (*action.Configuration, error) {
-	h.flags.Namespace = &namespace
+	flags := genericclioptions.NewConfigFlags(false).WithDiscoveryBurst(300).WithDiscoveryQPS(-1)
+	flags.KubeConfig, flags.CacheDir, flags.Namespace = &h.kubeconfig, &h.discovered, &namespace
 	config := action.NewConfiguration()
-	return config, config.Init(h.flags, storageNamespace, "secrets")
+	return config, config.Init(flags, storageNamespace, "secrets")
 }
