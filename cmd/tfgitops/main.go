@@ -4,11 +4,19 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 )
 
+// gcPercent trades memory for speed: most runs end before a collection pays off, and the largest (20,000 releases) stay
+// below half a gigabyte.
+const gcPercent = 200
+
 func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], deps{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr,

@@ -14,19 +14,27 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Encoder writes values as YAML documents. It is kept for many documents, for the library's own needs 128 KiB to start with.
-// It is not safe for concurrent use.
+// Encoder writes values as YAML documents, indented by two spaces. It is not safe for concurrent use.
 type Encoder struct {
 	document bytes.Buffer
 	encoder  *yaml.Encoder
+	written  int
 }
 
-// NewEncoder returns an Encoder that indents by two spaces.
-func NewEncoder() *Encoder {
-	e := &Encoder{}
-	e.encoder = yaml.NewEncoder(&e.document)
-	e.encoder.SetIndent(2)
-	return e
+// NewEncoder returns an Encoder.
+func NewEncoder() *Encoder { return &Encoder{} }
+
+// maxDocuments is for how many documents one encoder of the library is used: a new one costs 128 KiB, and an old one keeps
+// an event for everything that it ever wrote.
+const maxDocuments = 12
+
+func (e *Encoder) next() *yaml.Encoder {
+	if e.written%maxDocuments == 0 {
+		e.encoder = yaml.NewEncoder(&e.document)
+		e.encoder.SetIndent(2)
+	}
+	e.written++
+	return e.encoder
 }
 
 // separator is what the library writes before each document but the first.
@@ -35,7 +43,7 @@ const separator = "---\n"
 // Encode appends one document, without a separator, to out.
 func (e *Encoder) Encode(out *bytes.Buffer, value any) error {
 	e.document.Reset()
-	if err := e.encoder.Encode(Node(value)); err != nil {
+	if err := e.next().Encode(Node(value)); err != nil {
 		return err
 	}
 	_, err := out.Write(bytes.TrimPrefix(e.document.Bytes(), []byte(separator)))
