@@ -149,10 +149,23 @@ func (d *design) commit(c *component, cluster string) string {
 	return ""
 }
 
+// noteUnknown says what a new component may need that no helmfile knows.
+func (d *design) noteUnknown(c *component) {
+	at := Position{File: control.ComponentFile(c.name)}
+	if len(d.dependencies[c.name]) == 0 && c.manifests == nil {
+		d.notes.add(Item{Position: at, Component: c.name, Construct: "dependsOn", Status: Todo, Text: "no needs: helmfile deployed it in any order",
+			Help: "write dependsOn with the components whose CRDs, certificates or namespaces it uses"})
+	}
+	d.notes.add(Item{Position: at, Component: c.name, Construct: "protect", Status: Todo, Text: "a pin that is removed removes it", Help: "write protect: true if it must never be pruned: CRDs, networking, admission"})
+	if slices.ContainsFunc(c.clusters(), func(cluster string) bool { return d.commit(c, cluster) != "" }) {
+		d.notes.add(Item{Position: at, Component: c.name, Construct: "source", Status: Todo, Text: "its versions name a commit", Help: "write source: with the Git repository that it is built from, and bump finds its commits"})
+	}
+}
+
 // oldestKube and newestKube are the minor versions of Kubernetes that are tried for a cluster whose version nobody gives.
 const oldestKube, newestKube = 20, 45
 
-// kubeVersion is the Kubernetes version of a new cluster: the one given, or the newest that every release may run on.
+// kubeVersion is the Kubernetes version of a new cluster: the one given, or one that every release may run on.
 func (d *design) kubeVersion(cluster string) (version string, given bool) {
 	for _, name := range []string{cluster, ""} {
 		if version := d.options.KubeVersions[name]; version != "" {
@@ -166,17 +179,31 @@ func (d *design) kubeVersion(cluster string) (version string, given bool) {
 		}
 	}
 	delete(ranges, "")
-	for minor := newestKube; minor >= oldestKube && len(ranges) > 0; minor-- {
-		version := fmt.Sprintf("1.%d.0", minor)
-		if all(slices.Sorted(maps.Keys(ranges)), func(r string) bool { return allows(r, version) }) && !(minor == newestKube) {
-			return version, false
+	for _, candidate := range kubeCandidates() {
+		if all(slices.Collect(maps.Keys(ranges)), func(r string) bool { return allows(r, candidate) }) {
+			return candidate, false
 		}
 	}
 	return defaultKube, false
 }
 
-// defaultKube is the Kubernetes version of a new cluster where nothing says anything: that of the libraries used here.
-const defaultKube = "1.32.0"
+// kubeCandidates are the versions that are tried: the default, then newer ones, then older ones.
+func kubeCandidates() []string {
+	candidates := []string{defaultKube}
+	for minor := defaultKubeMinor + 1; minor <= newestKube; minor++ {
+		candidates = append(candidates, fmt.Sprintf("1.%d.0", minor))
+	}
+	for minor := defaultKubeMinor - 1; minor >= oldestKube; minor-- {
+		candidates = append(candidates, fmt.Sprintf("1.%d.0", minor))
+	}
+	return candidates
+}
+
+// defaultKube is the Kubernetes version of a new cluster where nothing says anything.
+const (
+	defaultKube      = "1.32.0"
+	defaultKubeMinor = 32
+)
 
 // DefaultFlux is the Flux version of new clusters where none is given: the oldest with literal values from Secrets.
 const DefaultFlux = "2.9"

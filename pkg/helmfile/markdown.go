@@ -75,6 +75,9 @@ func proof(out *strings.Builder, report Report) {
 	fmt.Fprintf(out, "## Proof\n\nChart, version, repository, namespaces, timeout and final values of %d releases (each on each cluster) were compared with what is rendered: ", len(report.Proof))
 	if len(different) == 0 {
 		out.WriteString("all are the same.\n\n")
+		if n := len(report.Helmfile); n > 0 {
+			fmt.Fprintf(out, "The values of %d releases were also compared with what `helmfile write-values` writes: all are the same.\n\n", n)
+		}
 		return
 	}
 	fmt.Fprintf(out, "%d differ.\n\n", len(different))

@@ -155,6 +155,7 @@ func (m *merger) components() error {
 }
 
 func (m *merger) newComponent(c *component) error {
+	m.design.noteUnknown(c)
 	spec, overrides := m.design.component(c)
 	node, err := mappingNode(spec)
 	if err != nil {

@@ -2,8 +2,13 @@ package helmfile
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
+
+	"helm.sh/helm/v4/pkg/strvals"
+
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/control"
 )
 
 // Options say what a helmfile repo cannot.
@@ -66,6 +71,34 @@ func ParsePaths(texts []string) (map[string][]string, error) {
 		paths[release] = append(paths[release], path)
 	}
 	return paths, nil
+}
+
+// StateValues reads what helmfile's --state-values-file and --state-values-set would be given.
+func StateValues(files, sets []string) (map[string]any, error) {
+	merged := control.Values{}
+	for _, file := range files {
+		content, err := os.ReadFile(file) //nolint:gosec // a file that whoever runs this names
+		if err != nil {
+			return nil, err
+		}
+		values, err := control.ParseValues(content)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		merged = control.MergeValues(merged, values)
+	}
+	for _, set := range sets {
+		values := map[string]any{}
+		if err := strvals.ParseInto(set, values); err != nil {
+			return nil, fmt.Errorf("%q is no NAME=VALUE as helm's --set takes it: %w", set, err)
+		}
+		read, err := asValues(values)
+		if err != nil {
+			return nil, err
+		}
+		merged = control.MergeValues(merged, read)
+	}
+	return merged, nil
 }
 
 // ParseAssignments reads NAME=VALUE entries; without = the value is the name.

@@ -75,6 +75,8 @@ type Report struct {
 	Items      []Item      `json:"items"`
 	Secrets    []SecretKey `json:"secrets"`
 	Proof      []Compared  `json:"proof"`
+	// Helmfile is the comparison with what helmfile itself writes, if it was asked for.
+	Helmfile []Compared `json:"helmfile,omitempty"`
 	Files      []Written   `json:"files"`
 }
 
@@ -85,7 +87,7 @@ func (r *Report) Failed() []Item {
 
 // Different returns the releases that are not what helmfile deploys.
 func (r *Report) Different() []Compared {
-	return slices.DeleteFunc(slices.Clone(r.Proof), func(c Compared) bool { return len(c.Differences) == 0 })
+	return slices.DeleteFunc(slices.Concat(r.Proof, r.Helmfile), func(c Compared) bool { return len(c.Differences) == 0 })
 }
 
 // notes gathers items, each once.

@@ -3,6 +3,7 @@ package helmfile
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -17,31 +18,31 @@ import (
 )
 
 // CompareWithHelmfile runs the helmfile program on a copy of the imported folder, and compares what its write-values
-// writes with the values files and mappings that were read, for every release in every environment.
+// writes with the values files and mappings that were read, for every release in every environment. The report has the
+// outcome; where something differs there are no changes to write.
 //
 // The program runs where it can fetch no secret and deploy nothing: the commands that templates name, and helm itself, are
 // replaced by scripts that print placeholders, nothing else is on its PATH, and it has no kubeconfig. The copy is deleted
 // afterwards. It must be a version 0 of helmfile: later ones read these files otherwise. What set: says is not compared:
 // write-values leaves it out.
-func (result *Result) CompareWithHelmfile(ctx context.Context, program string) (compared []Compared, err error) {
-	program, err = filepath.Abs(program)
-	if err != nil {
-		return nil, err
+func (result *Result) CompareWithHelmfile(ctx context.Context, program string) (err error) {
+	if program, err = filepath.Abs(program); err != nil {
+		return err
 	}
 	dir, err := os.MkdirTemp("", "tfgitops-import-")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer func() {
-		if removeErr := os.RemoveAll(dir); err == nil {
-			err = removeErr
-		}
-	}()
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	s := &sandbox{dir: dir, result: result}
 	if err := s.build(program); err != nil {
-		return nil, fmt.Errorf("cannot make a copy for helmfile to run in: %w", err)
+		return fmt.Errorf("cannot make a copy for helmfile to run in: %w", err)
 	}
-	return s.compareAll(ctx)
+	result.Report.Helmfile, err = s.compareAll(ctx)
+	if len(result.Report.Different()) > 0 {
+		result.Changes, result.Report.Files = nil, []Written{}
+	}
+	return err
 }
 
 // sandbox is the folder that helmfile runs in.
