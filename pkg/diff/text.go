@@ -1,0 +1,183 @@
+package diff
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// wideTerminal is from which width on old and new stand side by side.
+const wideTerminal = 140
+
+// painter writes text for a terminal.
+type painter struct {
+	out    strings.Builder
+	colour bool
+	width  int
+}
+
+// The colours of a terminal, as SGR parameters.
+var colours = map[string]string{
+	"+": "32", "-": "31", "@": "36", "#": "1", "dim": "2", "bold": "1",
+	string(High): "1;31", string(Medium): "33", string(Low): "36",
+}
+
+// paint gives text a colour.
+func (p *painter) paint(style, text string) string {
+	code, known := colours[style]
+	if !p.colour || !known || text == "" {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+func (p *painter) print(format string, args ...any) { fmt.Fprintf(&p.out, format+"\n", args...) }
+
+func writeText(out io.Writer, r *Report, style Style) error {
+	p := &painter{colour: style.Colour, width: style.Width}
+	p.print("%s → %s", visible(r.Base), visible(r.Head))
+	p.print("%s %s", r.Summary.sentence(), p.paint("dim", "("+r.Summary.riskSentence()+")"))
+	p.problems(r.Problems)
+	p.risks(r)
+	for _, component := range r.Components {
+		p.component(component)
+	}
+	_, err := io.WriteString(out, p.out.String())
+	return err
+}
+
+func (p *painter) problems(problems []Problem) {
+	if len(problems) == 0 {
+		return
+	}
+	p.print("\n%s", p.paint("bold", "Could not be compared"))
+	for _, problem := range problems {
+		p.print("  %s %s", p.paint(string(High), "!"), problem.text())
+	}
+}
+
+func (p *painter) risks(r *Report) {
+	if len(r.Risks) > 0 {
+		p.print("\n%s", p.paint("bold", "Risks"))
+	}
+	for _, risk := range r.Risks {
+		p.print("  %s %s  %s %s", p.paint(string(risk.Severity), fmt.Sprintf("%-6s", risk.Severity)), risk.text(),
+			p.paint("dim", "["+risk.Rule+"]"), p.paint("dim", where(risk.Clusters)))
+	}
+	if len(r.Silenced) > 0 {
+		p.print("\n%s", p.paint("bold", "Silenced risks"))
+	}
+	for _, risk := range r.Silenced {
+		p.print("  %-6s %s  %s", risk.Severity, risk.text(), p.paint("dim", "["+risk.Rule+"] "+visible(risk.Silenced)))
+	}
+}
+
+func (p *painter) component(c Component) {
+	p.print("\n%s", p.paint("bold", "── "+c.title()+" ──"))
+	for _, pin := range c.Pins {
+		p.pin(pin)
+	}
+	for _, block := range c.Blocks {
+		p.print("\n%s", p.paint("dim", block.title()))
+		origin := ""
+		for _, object := range block.Objects {
+			if object.origin() != origin {
+				origin = object.origin()
+				p.print("%s", p.paint("dim", "  "+origin))
+			}
+			p.object(object)
+		}
+	}
+}
+
+func (p *painter) pin(pin Pin) {
+	p.print("%s %s", pin.change(), p.paint("dim", where(pin.Clusters)))
+	for _, note := range pin.Notes {
+		p.print("  note: %s", visible(note))
+	}
+	if pin.Changelog == nil {
+		return
+	}
+	for _, commit := range pin.Changelog.Commits {
+		p.print("  - %s (%s, %s)", visible(commit.Subject), visible(short(commit.ID)), visible(commit.Author))
+	}
+	if pin.Changelog.More > 0 {
+		p.print("  - and %d older ones", pin.Changelog.More)
+	}
+	if len(pin.Changelog.Tasks) > 0 {
+		p.print("  tasks: %s", visible(strings.Join(pin.Changelog.Tasks, ", ")))
+	}
+	if pin.Changelog.Compare != "" {
+		p.print("  %s", visible(pin.Changelog.Compare))
+	}
+}
+
+func (p *painter) object(o Object) {
+	mark := actionMarks[o.Action]
+	title := p.paint(mark, mark+" "+o.title())
+	if remarks := o.remarks(); len(remarks) > 0 {
+		title += " " + p.paint("dim", "("+strings.Join(remarks, ", ")+")")
+	}
+	if len(o.Noise) > 0 {
+		title += " " + p.paint("dim", "noise: "+noiseText(o.Noise))
+	}
+	p.print("  %s", title)
+	for _, field := range o.Fields {
+		p.field(field)
+	}
+}
+
+func (p *painter) field(f Field) {
+	shown := lines(f)
+	if p.width >= wideTerminal && f.Op == OpChanged {
+		p.sideBySide(shown)
+		return
+	}
+	for _, l := range shown {
+		p.print("      %s", p.paint(string(l.mark), p.marked(l)))
+	}
+}
+
+func (p *painter) marked(l line) string {
+	if l.mark == '#' {
+		return l.text
+	}
+	return string(l.mark) + " " + l.text
+}
+
+// sideBySide puts removed lines to the left of the added ones that follow them.
+func (p *painter) sideBySide(shown []line) {
+	column := (p.width - 10) / 2
+	var left, right []line
+	flush := func() {
+		for i := range max(len(left), len(right)) {
+			l, r := cell(left, i, column), cell(right, i, column)
+			p.print("      %s %s %s", p.paint("-", l), p.paint("dim", "│"), p.paint("+", strings.TrimRight(r, " ")))
+		}
+		left, right = nil, nil
+	}
+	for _, l := range shown {
+		switch l.mark {
+		case '-':
+			left = append(left, l)
+		case '+':
+			right = append(right, l)
+		default:
+			flush()
+			p.print("      %s", p.paint(string(l.mark), p.marked(l)))
+		}
+	}
+	flush()
+}
+
+// cell fills a column; what does not fit is cut, and marked as cut.
+func cell(column []line, i, width int) string {
+	var text []rune
+	if i < len(column) {
+		text = []rune(string(column[i].mark) + " " + column[i].text)
+	}
+	if len(text) > width {
+		text = append(text[:width-1], '…')
+	}
+	return string(text) + strings.Repeat(" ", width-len(text))
+}
