@@ -178,9 +178,9 @@ var releaseKeys = map[string]construct{
 var nestedKeys = map[string]construct{
 	"path":               {Mapped, "a component", ""},
 	"values":             {Mapped, "read for the templates", ""},
-	"selectors":          {Failed, "it deploys a part of the nested helmfile only", "select by installed: or condition: there"},
+	"selectors":          {Todo, "it deploys a part of the nested helmfile only, which is not imported", "select by installed: or condition: there"},
 	"selectorsInherited": {Dropped, onlySelects, ""},
-	"inherits":           {Failed, "", "write what it inherits into the nested helmfile, or into a base of both"},
+	"inherits":           {Todo, "the nested helmfile is not imported", "write what it inherits into the nested helmfile, or into a base of both"},
 }
 
 // noteKeys reports each key of a mapping.

@@ -51,7 +51,9 @@ func annotatedMapping(values map[string]any, hint, elsewhere *yaml.Node) *yaml.N
 		name := safeyaml.Node(key)
 		value := annotated(values[key], valueHint, child(elsewhere, key))
 		if keyHint != nil {
-			name.Style |= keyHint.Style & (yaml.DoubleQuotedStyle | yaml.SingleQuotedStyle)
+			if hint.Style&yaml.FlowStyle == 0 { // JSON quotes every key
+				name.Style |= keyHint.Style & (yaml.DoubleQuotedStyle | yaml.SingleQuotedStyle)
+			}
 			copyComments(name, commentWithout(keyHint, keyNode(elsewhere, key)))
 			if valueHint.Kind != yaml.ScalarNode && value.Kind != yaml.ScalarNode {
 				copyComments(value, valueHint)

@@ -72,7 +72,7 @@ func (r *reader) readAll(units []*unit) ([]*component, *notes) {
 	general.add(items...)
 	components = append(components, plain...)
 	components = r.distinct(components)
-	r.noteUnread(units, general)
+	r.noteUnread(units, components, general)
 	return components, general
 }
 
@@ -121,10 +121,14 @@ func (r *reader) environments(units []*unit) map[string]string {
 }
 
 // noteUnread lists the files next to helmfiles that nothing reads.
-func (r *reader) noteUnread(units []*unit, general *notes) {
+func (r *reader) noteUnread(units []*unit, components []*component, general *notes) {
+	failed := map[string]bool{} // what they would have read is not known
+	for _, c := range components {
+		failed[c.from] = failed[c.from] || c.failed()
+	}
 	for _, u := range units {
 		dir := parent(u.file)
-		if dir == "." || u.err != nil {
+		if dir == "." || failed[u.file] {
 			continue
 		}
 		files, err := r.source.files(dir)
@@ -156,9 +160,10 @@ func (result *Result) report(components []*component, general *notes) {
 	all := newNotes()
 	seen := map[*notes]bool{}
 	for _, c := range components {
-		if !seen[c.notes] {
-			all.add(c.notes.items...)
-			seen[c.notes] = true
+		all.add(c.notes.items...)
+		if c.helmfile != nil && !seen[c.helmfile] {
+			all.add(c.helmfile.items...)
+			seen[c.helmfile] = true
 		}
 	}
 	all.add(general.items...)

@@ -140,8 +140,8 @@ func objects(content []byte) func(func(object, error) bool) {
 
 func (r *reader) manifestsComponent(dir string, plain map[string][]byte, files []string) *component {
 	name := dnsName(path.Base(dir))
-	c := &component{name: name, from: dir, manifests: &manifests{files: plain}, notes: newNotes(), context: map[string]string{}}
-	c.notes.component = name
+	c := newComponent(name, dir, nil)
+	c.manifests = &manifests{files: plain}
 	how := ""
 	if c.manifests.version, how = versionOf(plain); how == "" {
 		how = "no label or annotation of the objects names their version, so it is made of their digest"

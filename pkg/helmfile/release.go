@@ -43,29 +43,6 @@ type layer struct {
 	set    bool // by set:, not a file
 }
 
-// releases returns the releases of a helmfile that it deploys in its environment. What is wrong with one of them is a
-// failure of the notes, and leaves it out.
-func (r *reader) releases(s state) ([]release, error) {
-	list := child(s.node, "releases")
-	if isNull(list) {
-		return nil, nil
-	}
-	if list.Kind != yaml.SequenceNode {
-		return nil, wrongAt(r.position(list), "a list of releases is wanted here")
-	}
-	var releases []release
-	for _, node := range list.Content {
-		read, err := r.release(s, node)
-		if err != nil {
-			return nil, err
-		}
-		if read != nil {
-			releases = append(releases, *read)
-		}
-	}
-	return releases, nil
-}
-
 // release returns what one entry deploys; nil where it is switched off.
 func (r *reader) release(s state, node *yaml.Node) (*release, error) {
 	at := r.position(node)

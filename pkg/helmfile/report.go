@@ -77,7 +77,7 @@ type Report struct {
 	Proof      []Compared  `json:"proof"`
 	// Helmfile is the comparison with what helmfile itself writes, if it was asked for.
 	Helmfile []Compared `json:"helmfile,omitempty"`
-	Files      []Written   `json:"files"`
+	Files    []Written  `json:"files"`
 }
 
 // Failed returns the items that kept a component from being imported.
@@ -107,6 +107,10 @@ func (n *notes) add(items ...Item) {
 			n.items = append(n.items, item)
 		}
 	}
+}
+
+func (n *notes) failed() bool {
+	return slices.ContainsFunc(n.items, func(i Item) bool { return i.Status == Failed })
 }
 
 // sorted returns the items by place.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -120,7 +119,7 @@ func (made *repositoryDesign) addGroup(d *design, group []repositoryKey, uses []
 				counts[u.cluster] = map[repositoryKey]int{}
 			}
 			counts[u.cluster][keyOf(u.repository)]++
-			described[keyOf(u.repository)] = u.repository
+			described[keyOf(u.repository)] = described[keyOf(u.repository)].with(u.repository)
 		}
 	}
 	main := map[string]repositoryKey{}
@@ -185,19 +184,29 @@ func baseCluster(d *design, main map[string]repositoryKey) string {
 
 // addOthers adds the repositories that every release has everywhere, by helmfile's name for them.
 func (made *repositoryDesign) addOthers(uses []use) {
+	described := map[repositoryKey]chartRepository{}
+	for _, u := range uses {
+		described[keyOf(u.repository)] = described[keyOf(u.repository)].with(u.repository)
+	}
 	for _, u := range uses {
 		source := keyOf(u.repository)
 		if made.names[u.cluster][source] != "" {
 			continue
 		}
 		name := dnsName(source.alias)
-		wanted := repositoryFrom(u.repository, name)
-		for n := 2; made.repositories[name].URL != "" && !reflect.DeepEqual(made.repositories[name].URL, wanted.URL); n++ {
+		for n := 2; made.repositories[name].URL != "" && made.repositories[name].URL != source.url; n++ {
 			name = fmt.Sprintf("%s-%d", dnsName(source.alias), n)
-			wanted = repositoryFrom(u.repository, name)
 		}
-		made.repositories[name], made.names[u.cluster][source] = wanted, name
+		made.repositories[name], made.names[u.cluster][source] = repositoryFrom(described[source], name), name
 	}
+}
+
+// with returns a repository as two helmfiles declare it: with credentials if one of them says so.
+func (r chartRepository) with(other chartRepository) chartRepository {
+	other.insecure = other.insecure || r.insecure
+	other.credentials = other.credentials || r.credentials
+	other.certificate = other.certificate || r.certificate
+	return other
 }
 
 func repositoryFrom(r chartRepository, name string) v1alpha1.Repository {

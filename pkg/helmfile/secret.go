@@ -94,7 +94,15 @@ func ofCommand(dir, command string, args []string, at Position) secretSource {
 	if len(args) > 0 {
 		name = args[len(args)-1]
 	}
-	return secretSource{Name: name, Origin: strings.Join(append([]string{command}, args...), " "), Command: command, Args: args, Dir: dir, Position: at}
+	return secretSource{Name: secretNameOf(name), Origin: strings.Join(append([]string{command}, args...), " "), Command: command, Args: args, Dir: dir, Position: at}
+}
+
+// secretNameOf makes a text a name that is told apart from what stands around it.
+func secretNameOf(text string) string {
+	if name := strings.Trim(secretKey.ReplaceAllString(text, "-"), "-"); name != "" {
+		return name
+	}
+	return "secret"
 }
 
 // ofReference returns the source of a reference to a secret store, such as ref+vault://path#/key.
@@ -103,7 +111,7 @@ func ofReference(reference string, at Position) secretSource {
 	if i := strings.LastIndexAny(reference, "/#"); i >= 0 && i < len(reference)-1 {
 		name = reference[i+1:]
 	}
-	return secretSource{Name: name, Origin: reference, Position: at}
+	return secretSource{Name: secretNameOf(name), Origin: reference, Position: at}
 }
 
 // isReference reports whether helmfile would fetch the text from a secret store.

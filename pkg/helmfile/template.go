@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,10 +68,14 @@ func (x *execution) explain(err error) error {
 			at.Line, message = x.at.Line+line-1, strings.TrimSpace(text)
 		}
 	}
+	message = whereInTemplate.ReplaceAllString(message, "")
 	return wrongAt(at, "this template cannot be filled in: %s", x.reader.vault.describe(message))
 }
 
 const templateName = "file"
+
+// whereInTemplate is what text/template says before what is wrong; the line is told otherwise.
+var whereInTemplate = regexp.MustCompile(`^([0-9]+: )?executing "[^"]*" at `)
 
 func (x *execution) executeMarked(text string, data any) ([]byte, error) {
 	t, err := x.parse(templateName, text)

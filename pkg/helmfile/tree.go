@@ -181,9 +181,19 @@ func (c *collector) collectNested(in reader, parentState state, entry *yaml.Node
 	for _, file := range files {
 		for _, one := range in.helmfilesAt(file) {
 			c.collect(one, []string{parentState.env.name}, override, depth+1)
+			c.refuse(one, entry)
 		}
 	}
 	return nil
+}
+
+// refuse fails a nested helmfile of which only a part is deployed, or that takes more than values from its parent.
+func (c *collector) refuse(file string, entry *yaml.Node) {
+	for _, key := range []string{"selectors", "inherits"} {
+		if at := child(entry, key); !isEmptyNode(at) {
+			c.units[file].fail(wrongAt(c.reader.position(at), "it is named with %s, which is not understood", key))
+		}
+	}
 }
 
 // helmfilesAt returns the helmfiles that a path stands for: a file, or a folder's own or all.
