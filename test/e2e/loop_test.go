@@ -154,7 +154,7 @@ func newLoop(t *testing.T, name, version string, edits ...string) *loop {
 	t.Helper()
 	l := startLoop(t, fluxCluster(t), name, edits...)
 	pushEcho(t, l.registry, "apps", name, version)
-	l.tfgitops(t, "bump", name, version, "--install", "--all-clusters", "--commit", "--direct")
+	l.deploy(t, version, "--install")
 	l.bootstrap(t, "tools")
 	l.ready(t, version)
 	return l
@@ -276,11 +276,20 @@ func tfgitopsProgram(t *testing.T) string {
 	return path
 }
 
+// deploy takes a version through the stages, pushing each change, and returns when it pushed the last.
+func (l *loop) deploy(t *testing.T, version string, flags ...string) time.Time {
+	t.Helper()
+	l.pushed(t, append([]string{"bump", l.name, version}, flags...)...)
+	return l.pushed(t, append([]string{"promote", l.name}, flags...)...)
+}
+
 // pushed pushes what tfgitops does when it runs with these arguments, and returns when.
 func (l *loop) pushed(t *testing.T, args ...string) time.Time {
 	t.Helper()
-	l.tfgitops(t, append(args, "--commit", "--direct")...)
-	return time.Now()
+	l.tfgitops(t, append(args, "--direct")...)
+	from := time.Now()
+	l.git(t, "pull", "--quiet", "--ff-only", "origin", "main") // --direct leaves the clone as it was
+	return from
 }
 
 // loopTimeout bounds the way from a push to a release.

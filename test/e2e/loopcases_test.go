@@ -45,7 +45,7 @@ func TestLoopBumpPromoteRollback(t *testing.T) {
 	}
 
 	pushEcho(t, l.registry, "apps", l.name, "1.2.0")
-	from = l.pushed(t, "bump", l.name, "1.2.0", "--cluster", "tools")
+	from = l.deploy(t, "1.2.0")
 	l.ready(t, "1.2.0")
 	took(t, "bump", from)
 }
@@ -54,7 +54,7 @@ func TestLoopBumpPromoteRollback(t *testing.T) {
 func TestLoopWhenAsked(t *testing.T) {
 	l := newLoop(t, "e2e-asked", "1.0.0")
 	pushEcho(t, l.registry, "apps", l.name, "1.1.0")
-	from := l.pushed(t, "bump", l.name, "1.1.0", "--cluster", "tools")
+	from := l.deploy(t, "1.1.0")
 	l.ask(t)
 	l.ready(t, "1.1.0")
 	took(t, "bump, with Flux told of the push", from)
@@ -65,7 +65,8 @@ func TestLoopWhenAsked(t *testing.T) {
 func TestLoopVanishedChart(t *testing.T) {
 	l := newLoop(t, "e2e-vanished", "1.0.0")
 	pushEcho(t, l.registry, "apps", l.name, "1.1.0")
-	l.tfgitops(t, "bump", l.name, "1.1.0", "--cluster", "tools", "--commit")
+	l.pushed(t, "bump", l.name, "1.1.0")
+	l.tfgitops(t, "promote", l.name, "--commit")
 	if err := l.registry.Delete("apps/"+l.name, "1.1.0"); err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +78,7 @@ func TestLoopVanishedChart(t *testing.T) {
 	echoes(t, l, "1.0.0")
 
 	pushEcho(t, l.registry, "apps", l.name, "1.2.0")
-	from := l.pushed(t, "bump", l.name, "1.2.0", "--cluster", "tools")
+	from := l.deploy(t, "1.2.0")
 	l.ready(t, "1.2.0")
 	took(t, "bump after a chart that vanished", from)
 }
@@ -90,7 +91,7 @@ func TestLoopFailedUpgrade(t *testing.T) {
 		"templates/broken.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: broken}\nspec: {ports: [{port: 99999999}]}\n",
 	}})
 	before := uid(t, l)
-	from := l.pushed(t, "bump", l.name, "1.1.0", "--cluster", "tools")
+	from := l.deploy(t, "1.1.0")
 	hr := l.failed(t, "1.1.0")
 	took(t, "bump to a chart that fails, until Flux says so", from)
 	if hr.Spec.Upgrade.Strategy.Name != string(helmv2.ActionStrategyRetryOnFailure) {
@@ -101,7 +102,7 @@ func TestLoopFailedUpgrade(t *testing.T) {
 	}
 
 	pushEcho(t, l.registry, "apps", l.name, "1.2.0")
-	from = l.pushed(t, "bump", l.name, "1.2.0", "--cluster", "tools")
+	from = l.deploy(t, "1.2.0")
 	l.ready(t, "1.2.0")
 	took(t, "bump after a failed upgrade", from)
 	if diff := cmp.Diff(before, uid(t, l)); diff != "" {
@@ -118,19 +119,22 @@ spec:
   selector: {matchLabels: {app: {{ .Release.Name }}}}
   template:
     metadata: {labels: {app: {{ .Release.Name }}}}
-    spec: {containers: [{name: app, image: "registry.example/app:{{ .Values.tag }}"}]}
+    spec: {containers: [{name: app, image: {{ .Values.image | quote }}}]}
 `
 
 // TestLoopAdoption installs a release with Helm, as helmfile did, and then has Flux take it over at the same version.
 func TestLoopAdoption(t *testing.T) {
 	const name, version = "e2e-adopted", "1.0.0"
-	l := startLoop(t, fluxCluster(t), name, "-- components/NAME/values/NAME.yaml --\ntag: one\n")
+	l := startLoop(t, fluxCluster(t), name, "-- components/NAME/values/NAME.yaml --\nimage: REGISTRY/apps/app:one\n")
 	chart := registrytest.Chart{Name: name, Version: version, Files: map[string]string{"templates/deployment.yaml": deployment, "templates/echo.yaml": echo}}
 	archive, err := chart.Archive()
 	if err != nil {
 		t.Fatal(err)
 	}
 	push(t, l.registry, "apps", chart)
+	if _, err := l.registry.PushImage("apps/app", "one", "linux/amd64", "an app"); err != nil {
+		t.Fatal(err)
+	}
 	namespace := "e2e-" + name
 	if err := l.ApplyYAML(t.Context(), "apiVersion: v1\nkind: Namespace\nmetadata: {name: "+namespace+"}\n"); err != nil {
 		t.Fatal(err)
@@ -140,14 +144,14 @@ func TestLoopAdoption(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = helm.Install(within(t, time.Minute), harness.Install{
-		Release: name, Namespace: namespace, StorageNamespace: namespace, Chart: loadChart(t, archive), Values: map[string]any{"tag": "one"},
+		Release: name, Namespace: namespace, StorageNamespace: namespace, Chart: loadChart(t, archive), Values: map[string]any{"image": l.registry.Host() + "/apps/app:one"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	before := available(t, l, namespace)
 
-	l.tfgitops(t, "bump", name, version, "--install", "--cluster", "tools", "--commit", "--direct")
+	l.deploy(t, version, "--install")
 	l.bootstrap(t, "tools")
 	from := time.Now()
 	hr := l.ready(t, version)
@@ -244,7 +248,7 @@ func TestLoopDigest(t *testing.T) {
 		t.Errorf("the surprise was deployed (%v)", err)
 	}
 	pushEcho(t, l.registry, "apps", l.name, "1.1.0")
-	from := l.pushed(t, "bump", l.name, "1.1.0", "--cluster", "tools")
+	from := l.deploy(t, "1.1.0")
 	l.ready(t, "1.1.0")
 	took(t, "bump, pinned by digest", from)
 }
@@ -256,7 +260,8 @@ func TestLoopSuspended(t *testing.T) {
 	l.replaceAll(t, "components/NAME/component.yaml", "{name: NAME, ", "{name: NAME, suspend: true, ")
 	l.tfgitops(t, "render")
 	l.commitAll(t, "Suspend")
-	l.pushed(t, "bump", l.name, "1.1.0", "--cluster", "tools")
+	l.git(t, "push", "--quiet", "origin", "HEAD:main")
+	l.deploy(t, "1.1.0")
 	l.until(t, "pinned to 1.1.0 and suspended", func(hr *helmv2.HelmRelease) bool {
 		return hr.Spec.Suspend && hr.Spec.Chart.Spec.Version == "1.1.0"
 	})

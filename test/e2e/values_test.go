@@ -81,21 +81,6 @@ func asHelm(t *testing.T, value any) any {
 	return asFloats
 }
 
-// withoutNulls is what templates see of values where the chart has no defaults: a null deletes.
-func withoutNulls(value any) any {
-	values, isMap := value.(map[string]any)
-	if !isMap {
-		return value
-	}
-	kept := map[string]any{}
-	for key, child := range values {
-		if child != nil {
-			kept[key] = withoutNulls(child)
-		}
-	}
-	return kept
-}
-
 // mapped replaces every number below a value.
 func mapped(value any, number func(json.Number) any) any {
 	switch value := value.(type) {

@@ -13,6 +13,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // The variables by which a test binary knows that it is to be the reaper of a run.
@@ -26,6 +29,7 @@ func Main(tests func() int) int {
 	if dir := os.Getenv(reapVariable); dir != "" {
 		return reap(dir, os.Getenv(cacheVariable), os.Stdin)
 	}
+	log.SetLogger(logr.Discard()) // or controller-runtime's client complains
 	return tests()
 }
 
