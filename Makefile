@@ -29,13 +29,17 @@ test: ## Run every test, with the seeds of the fuzz targets
 		(cd $$module && $(GO) test -timeout=15m ./...); \
 	done
 
+.PHONY: e2e
+e2e: ## Test against a real API server and real Flux controllers: see docs/testing.md
+	cd test/e2e && $(GO) test -v -count=1 -timeout=40m ./...
+
 .PHONY: fuzz
 fuzz: ## Fuzz every target for FUZZTIME each (default 30s)
 	scripts/fuzz.sh
 
 .PHONY: lint
 lint: ## Lint Go code, and the scripts with shellcheck
-	@set -e; for module in $(MODULES); do \
+	@set -e; for module in $(MODULES) test/e2e; do \
 		echo "cd $$module && golangci-lint run"; \
 		(cd $$module && $(LINTER) run --config=$(CURDIR)/.golangci.yml ./...); \
 	done
