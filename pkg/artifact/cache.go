@@ -53,7 +53,7 @@ func (c *Cache) Get(digest string) ([]byte, bool) {
 		return nil, false
 	}
 	now := c.clock.Now()
-	os.Chtimes(file, now, now) // only decides what is evicted first
+	_ = os.Chtimes(file, now, now) // only decides what is evicted first
 	return data, true
 }
 

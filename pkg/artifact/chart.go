@@ -84,8 +84,10 @@ func checkChart(repo Repository, ref ChartRef, chart *Chart) error {
 	if chart.Name == ref.Name && chart.Version == ref.Version {
 		return nil
 	}
-	return &Error{Op: "reading a chart", Ref: repo.Ref(ref.Name, ref.Version), Kind: ErrMismatch,
-		Detail: fmt.Sprintf("its Chart.yaml names chart %q version %q", oneLine(chart.Name), oneLine(chart.Version))}
+	return &Error{
+		Op: "reading a chart", Ref: repo.Ref(ref.Name, ref.Version), Kind: ErrMismatch,
+		Detail: fmt.Sprintf("its Chart.yaml names chart %q version %q", oneLine(chart.Name), oneLine(chart.Version)),
+	}
 }
 
 // Digest asks what a version's digest is: of the manifest in an OCI registry, of the archive in an HTTP repository (where an

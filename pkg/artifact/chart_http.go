@@ -16,8 +16,10 @@ func (c *Client) indexVersion(ctx context.Context, repo Repository, ref ChartRef
 	}
 	i := slices.IndexFunc(versions, func(v Version) bool { return v.Version == ref.Version })
 	if i < 0 {
-		return Version{}, &Error{Op: "reading index.yaml", Ref: repo.Ref(ref.Name, ref.Version), Kind: ErrMissing,
-			Detail: fmt.Sprintf("index.yaml names %d other versions of the chart", len(versions))}
+		return Version{}, &Error{
+			Op: "reading index.yaml", Ref: repo.Ref(ref.Name, ref.Version), Kind: ErrMissing,
+			Detail: fmt.Sprintf("index.yaml names %d other versions of the chart", len(versions)),
+		}
 	}
 	return versions[i], nil
 }

@@ -63,7 +63,7 @@ func getDecides(err error) bool {
 		return false
 	}
 	var answer *transport.Error
-	return !errors.As(err, &answer) || statusOutcome(answer.StatusCode) == ErrUnreachable && !retryStatus[answer.StatusCode]
+	return !errors.As(err, &answer) || errors.Is(statusOutcome(answer.StatusCode), ErrUnreachable) && !retryStatus[answer.StatusCode]
 }
 
 // ociReference is the tag or, where it is known, the digest.

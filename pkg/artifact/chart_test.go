@@ -262,8 +262,14 @@ func TestCheckCommit(t *testing.T) {
 		annotation, commit string
 		stated, ok         bool
 	}{
-		{full, full[:8], true, true}, {full, full, true, true}, {full[:8], full, true, true}, {strings.ToUpper(full), full, true, true},
-		{"", full, false, true}, {"main", full, false, true}, {full, "abcd", true, false}, {full, "", true, false},
+		{full, full[:8], true, true},
+		{full, full, true, true},
+		{full[:8], full, true, true},
+		{strings.ToUpper(full), full, true, true},
+		{"", full, false, true},
+		{"main", full, false, true},
+		{full, "abcd", true, false},
+		{full, "", true, false},
 	} {
 		chart := artifact.Chart{Annotations: map[string]string{artifact.AnnotationRevision: c.annotation}}
 		stated, err := chart.CheckCommit(c.commit)

@@ -112,6 +112,7 @@ func (c *Client) offline(op, ref string) error {
 
 // Clock tells and passes time; tests hand in one that does not wait.
 type Clock interface {
+	// Now is the current time.
 	Now() time.Time
 	// Sleep returns after d, or earlier with the context's error.
 	Sleep(ctx context.Context, d time.Duration) error
@@ -121,7 +122,7 @@ type Clock interface {
 type SystemClock struct{}
 
 // Now is time.Now.
-func (SystemClock) Now() time.Time { return time.Now() }
+func (SystemClock) Now() time.Time { return time.Now() } //nolint:forbidigo // this is the clock that is handed in
 
 // Sleep waits for d or the context.
 func (SystemClock) Sleep(ctx context.Context, d time.Duration) error {

@@ -71,7 +71,7 @@ func (e *Error) Error() string {
 // Unwrap gives the outcome, never the raw cause: that may hold a signed URL.
 func (e *Error) Unwrap() []error {
 	kinds := []error{e.Kind}
-	if e.Kind == ErrOffline {
+	if errors.Is(e.Kind, ErrOffline) {
 		kinds = append(kinds, ErrUnreachable)
 	}
 	if e.context != nil {

@@ -31,13 +31,13 @@ type Capabilities struct {
 func (c Capabilities) helm() (*common.Capabilities, error) {
 	version, err := common.ParseKubeVersion(c.KubeVersion)
 	if err != nil {
-		return nil, fmt.Errorf("Kubernetes version %q: %w: want MAJOR.MINOR.PATCH", c.KubeVersion, err)
+		return nil, fmt.Errorf("reading the Kubernetes version %q: %w: want MAJOR.MINOR.PATCH", c.KubeVersion, err)
 	}
 	caps := common.DefaultCapabilities.Copy()
 	caps.KubeVersion = *version
 	var major, minor int
 	if _, err := fmt.Sscanf(version.Major+" "+version.Minor, "%d %d", &major, &minor); err != nil {
-		return nil, fmt.Errorf("Kubernetes version %q: %w", c.KubeVersion, err)
+		return nil, fmt.Errorf("reading the Kubernetes version %q: %w", c.KubeVersion, err)
 	}
 	served := builtinAPIs(kubeRelease{major, minor})
 	caps.APIVersions = slices.Compact(slices.Sorted(slices.Values(append(served, c.APIVersions...))))

@@ -153,7 +153,7 @@ func TestChartIsNotChanged(t *testing.T) {
 				other.Release.Spec.PostRenderers[0].Kustomize.Patches = nil
 				other.Release.Spec.PostRenderers = other.Release.Spec.PostRenderers[:1]
 			}
-			_, _ = Expand(context.Background(), other)
+			_, _ = Expand(t.Context(), other)
 		})
 	}
 	wait.Wait()

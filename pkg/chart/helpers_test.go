@@ -4,7 +4,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	"encoding/json"
 	"maps"
 	"slices"
 	"testing"
@@ -132,13 +131,4 @@ func configMap(lines ...string) string {
 		text += "  " + l + "\n"
 	}
 	return text
-}
-
-func toJSON(t testing.TB, v any) string {
-	t.Helper()
-	out, err := json.MarshalIndent(v, "", " ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(out)
 }

@@ -87,8 +87,10 @@ func TestValues(t *testing.T) {
 
 func TestSchema(t *testing.T) {
 	schema := func(body string) files {
-		return files{"values.schema.json": body, "templates/a.yaml": configMap("a: b"),
-			"charts/sub/Chart.yaml": "apiVersion: v2\nname: sub\nversion: 1.0.0\n", "charts/sub/values.schema.json": `{"properties":{"count":{"type":"integer"}}}`}
+		return files{
+			"values.schema.json": body, "templates/a.yaml": configMap("a: b"),
+			"charts/sub/Chart.yaml": "apiVersion: v2\nname: sub\nversion: 1.0.0\n", "charts/sub/values.schema.json": `{"properties":{"count":{"type":"integer"}}}`,
+		}
 	}
 	cases := []struct {
 		name, schema, values string

@@ -189,10 +189,10 @@ func FuzzLoad(f *testing.F) {
 		f.Add(uint8(i), smallRepo()[name].Data)
 	}
 	f.Add(uint8(1), []byte(header+"Component\nmetadata: {name: app}\nspec: {dependsOn: [app], releases: [{name: app, repository: r, dependsOn: [app], valuesFrom: [{kind: Secret, name: s, targetPath: 'a\\.b[0].c'}], images: [{name: x/y, tag: '{version}'}]}]}\n"))
-	f.Fuzz(func(_ *testing.T, kind uint8, data []byte) {
+	f.Fuzz(func(t *testing.T, kind uint8, data []byte) {
 		repo := smallRepo()
 		repo[kinds[int(kind)%len(kinds)]] = &fstest.MapFile{Data: data}
-		loaded, _ := control.Load(context.Background(), repo, control.Only{})
+		loaded, _ := control.Load(t.Context(), repo, control.Only{})
 		control.Check(loaded)
 	})
 }

@@ -118,20 +118,20 @@ func (l *loader) find(findings ...Finding) {
 
 // forEach calls do for every item, as many at once as there are processors, until ctx is done.
 func forEach[T any](ctx context.Context, items []T, do func(T)) {
-	group := errgroup.Group{}
+	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for chunk := range slices.Chunk(items, chunkSize) {
 		group.Go(func() error {
 			for _, item := range chunk {
-				if ctx.Err() != nil {
-					return nil
+				if err := ctx.Err(); err != nil {
+					return err
 				}
 				do(item)
 			}
 			return nil
 		})
 	}
-	_ = group.Wait()
+	_ = group.Wait() // Load says whether it was interrupted
 }
 
 // chunkSize is how many files a goroutine reads in a row: few enough to keep all processors busy on a small repo.

@@ -8,6 +8,7 @@ import (
 // Relation answers a question about ancestry. The zero value claims nothing.
 type Relation int
 
+// The answers.
 const (
 	Unknown Relation = iota // a commit is missing here, or history is cut off
 	No

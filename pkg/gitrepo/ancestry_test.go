@@ -76,7 +76,7 @@ func TestShallowIsUnknown(t *testing.T) {
 	if _, err := repo.MergeBase(t.Context(), "origin/old", "main"); !errors.Is(err, ErrShallow) {
 		t.Errorf("merge base: %v", err)
 	}
-	commits := collect(t, t.Context(), repo, "HEAD", HistoryOptions{})
+	commits := collect(t.Context(), t, repo, "HEAD", HistoryOptions{})
 	if len(commits) != 2 || commits[0].CutOff || !commits[1].CutOff {
 		t.Errorf("want two commits, the second cut off: %+v", commits)
 	}

@@ -76,7 +76,7 @@ func BenchmarkFS(b *testing.B) {
 func BenchmarkHistory(b *testing.B) {
 	repo := openRepo(b, longRepo(b, 5000))
 	for b.Loop() {
-		if commits := collect(b, b.Context(), repo, "HEAD", HistoryOptions{Paths: []string{"clusters/tools"}}); len(commits) != 5000 {
+		if commits := collect(b.Context(), b, repo, "HEAD", HistoryOptions{Paths: []string{"clusters/tools"}}); len(commits) != 5000 {
 			b.Fatal(len(commits))
 		}
 	}

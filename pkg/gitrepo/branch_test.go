@@ -28,8 +28,11 @@ func onto(t *testing.T) (dir string, repo *Repo) {
 }
 
 var ontoChanges = []FileChange{
-	{Path: "edit", Content: []byte("2")}, {Path: "run", Content: []byte("2")},
-	{Path: "delete", Remove: true}, {Path: "new/dir [*]/x", Content: []byte("n")}, {Path: "never-was", Remove: true},
+	{Path: "edit", Content: []byte("2")},
+	{Path: "run", Content: []byte("2")},
+	{Path: "delete", Remove: true},
+	{Path: "new/dir [*]/x", Content: []byte("n")},
+	{Path: "never-was", Remove: true},
 }
 
 func TestCommitOntoTouchesNothing(t *testing.T) {
@@ -49,7 +52,7 @@ func TestCommitOntoTouchesNothing(t *testing.T) {
 		if diff := cmp.Diff(before+branches, state(t, dir)+runGit(t, dir, "for-each-ref")); diff != "" {
 			t.Errorf("something moved:\n%s", diff)
 		}
-		commit := collect(t, t.Context(), repo, id, HistoryOptions{})[0]
+		commit := collect(t.Context(), t, repo, id, HistoryOptions{})[0]
 		if commit.Parents[0] != head || commit.Author.Name != "Test Er" {
 			t.Errorf("%+v", commit)
 		}

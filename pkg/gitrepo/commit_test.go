@@ -47,7 +47,7 @@ func TestCommitTakesExactlyThesePaths(t *testing.T) {
 	want := []string{
 		"-dash [x]* ü\t\" M", "deep/er/new A", "delete D", "edit M", "new A", "removed D",
 	}
-	commits := collect(t, t.Context(), repo, "HEAD", HistoryOptions{Limit: 1})
+	commits := collect(t.Context(), t, repo, "HEAD", HistoryOptions{Limit: 1})
 	if commits[0].ID != id || commits[0].Body != "# kept\n\nBug: T1" {
 		t.Errorf("%+v", commits[0])
 	}
@@ -69,8 +69,11 @@ func TestCommitTakesExactlyThesePaths(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantDirty := []DirtyPath{
-		{Path: "c/newstaged", Staged: true, Modified: true}, {Path: "c/other", Modified: true},
-		{Path: "c/otherstaged", Staged: true, Modified: true}, {Path: "c/untracked", Untracked: true}, {Path: "out", Modified: true},
+		{Path: "c/newstaged", Staged: true, Modified: true},
+		{Path: "c/other", Modified: true},
+		{Path: "c/otherstaged", Staged: true, Modified: true},
+		{Path: "c/untracked", Untracked: true},
+		{Path: "out", Modified: true},
 	}
 	if diff := cmp.Diff(wantDirty, dirty); diff != "" {
 		t.Error(diff)
@@ -122,7 +125,7 @@ func TestCommitHooks(t *testing.T) {
 	if _, err := repo.Commit(t.Context(), []string{"a", "new"}, "m\n\nBug: T1", CommitOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if got := collect(t, t.Context(), repo, "HEAD", HistoryOptions{Limit: 1})[0]; len(got.Trailers) != 2 || len(got.Changes) != 2 {
+	if got := collect(t.Context(), t, repo, "HEAD", HistoryOptions{Limit: 1})[0]; len(got.Trailers) != 2 || len(got.Changes) != 2 {
 		t.Errorf("%+v", got)
 	}
 }
@@ -144,7 +147,7 @@ func TestCommitSignoff(t *testing.T) {
 		if _, err := repo.Commit(t.Context(), []string{"a"}, "m\n\nBug: T1\n", CommitOptions{Signoff: test.asked}); err != nil {
 			t.Fatal(err)
 		}
-		commit := collect(t, t.Context(), repo, "HEAD", HistoryOptions{Limit: 1})[0]
+		commit := collect(t.Context(), t, repo, "HEAD", HistoryOptions{Limit: 1})[0]
 		if got := commit.Trailer("Signed-off-by"); len(got) != test.want || len(commit.Trailer("Bug")) != 1 {
 			t.Errorf("%s: %+v", test.name, commit.Trailers)
 		}

@@ -56,7 +56,7 @@ func (r *Repo) log(ctx context.Context, args []string, visit func(*Commit) bool)
 		reader := newLogReader(out, r.prefix)
 		for {
 			commit, err := reader.next()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return nil
 			}
 			if err != nil {

@@ -62,22 +62,27 @@ func TestHistory(t *testing.T) {
 	}{
 		{"everything", top, "HEAD", HistoryOptions{}, []string{
 			"remove a: c/a 2→-", "merge side: c/a\t[*]\nü -→odd c/b -→b2", "nothing:", "edit other: other x→y",
-			"edit a: c/a 1→2", "start: c/a -→1 other -→x"}},
+			"edit a: c/a 1→2", "start: c/a -→1 other -→x",
+		}},
 		{"one file", top, "HEAD", HistoryOptions{Paths: []string{"c/a"}}, []string{
-			"remove a: c/a 2→-", "edit a: c/a 1→2", "start: c/a -→1"}},
+			"remove a: c/a 2→-", "edit a: c/a 1→2", "start: c/a -→1",
+		}},
 		{"a directory", top, "HEAD~1", HistoryOptions{Paths: []string{"c"}}, []string{
-			"merge side: c/a\t[*]\nü -→odd c/b -→b2", "edit a: c/a 1→2", "start: c/a -→1"}},
+			"merge side: c/a\t[*]\nü -→odd c/b -→b2", "edit a: c/a 1→2", "start: c/a -→1",
+		}},
 		{"a name that looks like a pattern", top, "HEAD", HistoryOptions{Paths: []string{"c/a\t[*]\nü"}}, []string{
-			"merge side: c/a\t[*]\nü -→odd"}},
+			"merge side: c/a\t[*]\nü -→odd",
+		}},
 		{"limited", top, "HEAD", HistoryOptions{Paths: []string{"c/a"}, Limit: 1}, []string{"remove a: c/a 2→-"}},
 		{"below a prefix", sub, "HEAD", HistoryOptions{}, []string{
-			"remove a: a 2→-", "merge side: a\t[*]\nü -→odd b -→b2", "edit a: a 1→2", "start: a -→1"}},
+			"remove a: a 2→-", "merge side: a\t[*]\nü -→odd b -→b2", "edit a: a 1→2", "start: a -→1",
+		}},
 		{"a path below a prefix", sub, "HEAD", HistoryOptions{Paths: []string{"b"}}, []string{"merge side: b -→b2"}},
 		{"a path that never was", top, "HEAD", HistoryOptions{Paths: []string{"none"}}, nil},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got := summary(t, test.repo, collect(t, t.Context(), test.repo, test.rev, test.opts))
+			got := summary(t, test.repo, collect(t.Context(), t, test.repo, test.rev, test.opts))
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Error(diff)
 			}
@@ -97,7 +102,7 @@ func TestHistoryFields(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v %s", err, out)
 	}
-	got := collect(t, t.Context(), openRepo(t, dir), "HEAD", HistoryOptions{Limit: 1})[0]
+	got := collect(t.Context(), t, openRepo(t, dir), "HEAD", HistoryOptions{Limit: 1})[0]
 	want := &Commit{
 		ID: runGit(t, dir, "rev-parse", "HEAD"), Parents: []string{first},
 		Author:    Signature{"Jörg", "j@example.org", time.Date(2024, 2, 29, 10, 0, 0, 0, time.UTC)},
@@ -191,7 +196,7 @@ func TestLongHistory(t *testing.T) {
 	dir := longRepo(t, 5000)
 	repo := openRepo(t, dir)
 	start := time.Now()
-	commits := collect(t, t.Context(), repo, "HEAD", HistoryOptions{Paths: []string{"clusters"}})
+	commits := collect(t.Context(), t, repo, "HEAD", HistoryOptions{Paths: []string{"clusters"}})
 	if len(commits) != 5000 {
 		t.Fatalf("%d commits", len(commits))
 	}

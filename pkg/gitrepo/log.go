@@ -2,6 +2,7 @@ package gitrepo
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -100,7 +101,7 @@ func (l *logReader) next() (*Commit, error) {
 	var fields [logFields]string
 	for i := range fields {
 		field, err := l.field()
-		if err == io.EOF && i > 0 {
+		if errors.Is(err, io.EOF) && i > 0 {
 			err = io.ErrUnexpectedEOF
 		}
 		if err != nil {
@@ -121,7 +122,7 @@ func (l *logReader) changes() ([]Change, error) {
 	var changes []Change
 	for {
 		field, err := l.field()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return changes, nil
 		}
 		if err != nil {
@@ -155,7 +156,7 @@ func (l *logReader) change(raw string) (Change, error) {
 		return Change{}, err
 	}
 	path, err := l.field()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
 	if err == nil && path == "" {
@@ -196,7 +197,7 @@ func (l *logReader) field() (string, error) {
 			return "", fmt.Errorf("%w: a commit message or path of more than %d bytes", ErrTooLarge, maxField)
 		case err == io.EOF && len(field) > 0:
 			return "", io.ErrUnexpectedEOF
-		case err != bufio.ErrBufferFull:
+		case !errors.Is(err, bufio.ErrBufferFull):
 			return "", err
 		}
 	}

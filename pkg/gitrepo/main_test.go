@@ -106,7 +106,7 @@ func hook(t testing.TB, gitDir, name, script string) {
 }
 
 // collect reads a whole history.
-func collect(t testing.TB, ctx context.Context, repo *Repo, rev string, opts HistoryOptions) []*Commit {
+func collect(ctx context.Context, t testing.TB, repo *Repo, rev string, opts HistoryOptions) []*Commit {
 	t.Helper()
 	var commits []*Commit
 	for commit, err := range repo.History(ctx, rev, opts) {

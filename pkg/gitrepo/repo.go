@@ -61,8 +61,10 @@ func open(ctx context.Context, g git) (*Repo, error) {
 	if !filepath.IsAbs(commonDir) {
 		commonDir = filepath.Join(g.dir, commonDir)
 	}
-	return &Repo{git: g, dir: g.dir, prefix: fields[3], commonDir: commonDir,
-		bare: fields[1] == "true", objects: newObjectStore(commonDir)}, nil
+	return &Repo{
+		git: g, dir: g.dir, prefix: fields[3], commonDir: commonDir,
+		bare: fields[1] == "true", objects: newObjectStore(commonDir),
+	}, nil
 }
 
 // notRepository gives git's own word for "no repository here" its sentinel.

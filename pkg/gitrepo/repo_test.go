@@ -41,7 +41,7 @@ func TestOpenFindsTheRepository(t *testing.T) {
 			if content, err := fsys.ReadFile(name); err != nil || string(content) != "1" {
 				t.Errorf("%s holds %q, %v", name, content, err)
 			}
-			if commits := collect(t, t.Context(), repo, "HEAD", HistoryOptions{Paths: []string{name}}); len(commits) != 1 || commits[0].Changes[0].Path != name {
+			if commits := collect(t.Context(), t, repo, "HEAD", HistoryOptions{Paths: []string{name}}); len(commits) != 1 || commits[0].Changes[0].Path != name {
 				t.Errorf("history of %s: %+v", name, commits)
 			}
 		})

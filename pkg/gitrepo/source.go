@@ -107,7 +107,7 @@ func (s *Source) locked(ctx context.Context, do func() error) error {
 	if ok, err := lock.TryLockContext(ctx, lockInterval); err != nil || !ok {
 		return fmt.Errorf("waiting for another process to release %q: %w", s.lock, err)
 	}
-	defer lock.Unlock()
+	defer func() { _ = lock.Unlock() }() // closing the file, which follows, unlocks it too
 	return do()
 }
 

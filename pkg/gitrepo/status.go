@@ -27,8 +27,10 @@ func (r *Repo) Dirty(ctx context.Context, paths []string) ([]DirtyPath, error) {
 	if len(specs) > manyPaths {
 		specs = r.pathspecs(nil)
 	}
-	args := append([]string{"--no-optional-locks", "status", "--porcelain=v2", "-z",
-		"--untracked-files=all", "--no-renames", "--ignore-submodules=none", "--"}, specs...)
+	args := append([]string{
+		"--no-optional-locks", "status", "--porcelain=v2", "-z",
+		"--untracked-files=all", "--no-renames", "--ignore-submodules=none", "--",
+	}, specs...)
 	out, err := r.git.run(ctx, args...)
 	if err != nil {
 		return nil, fmt.Errorf("looking for uncommitted changes: %w", err)

@@ -62,8 +62,10 @@ func TestTrailersAreGits(t *testing.T) {
 
 func TestTrailersAreGitsInAnyOrder(t *testing.T) {
 	t.Parallel()
-	lines := []string{"Bug: T1", "Signed-off-by: A <a@x>", "text", "  indented", "\tx", "# c", "", "", " ", "Key : v",
-		"(cherry picked from commit 12)", "A-b:c", "x y: z", ": q", "---", "Bug:", "# Bug: 1", "é: x"}
+	lines := []string{
+		"Bug: T1", "Signed-off-by: A <a@x>", "text", "  indented", "\tx", "# c", "", "", " ", "Key : v",
+		"(cherry picked from commit 12)", "A-b:c", "x y: z", ": q", "---", "Bug:", "# Bug: 1", "é: x",
+	}
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 100 {
 		message := "subject\n\n"

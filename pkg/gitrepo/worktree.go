@@ -95,7 +95,7 @@ func (r *Repo) sweepWorktrees(ctx context.Context) {
 	}
 	for _, entry := range entries {
 		info, err := entry.Info()
-		if err != nil || !strings.HasPrefix(entry.Name(), worktreeName) || time.Since(info.ModTime()) < staleAfter {
+		if err != nil || !strings.HasPrefix(entry.Name(), worktreeName) || time.Since(info.ModTime()) < staleAfter { //nolint:forbidigo // a file is old by the machine's clock
 			continue
 		}
 		if dir, ok := recordedWorktree(filepath.Join(records, entry.Name())); ok {

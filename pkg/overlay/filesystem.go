@@ -85,14 +85,14 @@ func (k kustomizeFS) Exists(p string) bool {
 
 // What a build has no use for.
 
-func (k kustomizeFS) Open(string) (filesys.File, error)        { return nil, errors.ErrUnsupported }
-func (k kustomizeFS) ReadDir(string) ([]string, error)         { return nil, errors.ErrUnsupported }
-func (k kustomizeFS) Glob(string) ([]string, error)            { return nil, errors.ErrUnsupported }
-func (k kustomizeFS) Walk(string, filepath.WalkFunc) error     { return errors.ErrUnsupported }
-func (k kustomizeFS) Create(p string) (filesys.File, error)    { return nil, readOnly(p) }
-func (k kustomizeFS) Mkdir(p string) error                     { return readOnly(p) }
-func (k kustomizeFS) MkdirAll(p string) error                  { return readOnly(p) }
-func (k kustomizeFS) RemoveAll(p string) error                 { return readOnly(p) }
-func (k kustomizeFS) WriteFile(p string, content []byte) error { return readOnly(p) }
+func (k kustomizeFS) Open(string) (filesys.File, error)     { return nil, errors.ErrUnsupported }
+func (k kustomizeFS) ReadDir(string) ([]string, error)      { return nil, errors.ErrUnsupported }
+func (k kustomizeFS) Glob(string) ([]string, error)         { return nil, errors.ErrUnsupported }
+func (k kustomizeFS) Walk(string, filepath.WalkFunc) error  { return errors.ErrUnsupported }
+func (k kustomizeFS) Create(p string) (filesys.File, error) { return nil, readOnly(p) }
+func (k kustomizeFS) Mkdir(p string) error                  { return readOnly(p) }
+func (k kustomizeFS) MkdirAll(p string) error               { return readOnly(p) }
+func (k kustomizeFS) RemoveAll(p string) error              { return readOnly(p) }
+func (k kustomizeFS) WriteFile(p string, _ []byte) error    { return readOnly(p) }
 
 func readOnly(p string) error { return fmt.Errorf("writing %q: %w", p, fs.ErrPermission) }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -212,20 +213,39 @@ func TestRefusals(t *testing.T) {
 		{"generators", kust("generators: ['https://example.org/x']\n"), "c/kustomization.yaml:1: " + remote("generators", "https://example.org/x"), ErrRemote},
 		{"transformers", kust("resources: [a.yaml]\ntransformers: ['https://example.org/x']\n"), "c/kustomization.yaml:2: " + remote("transformers", "https://example.org/x"), ErrRemote},
 		{"validators", kust("resources: [a.yaml]\nvalidators: ['https://example.org/x']\n"), "c/kustomization.yaml:2: " + remote("validators", "https://example.org/x"), ErrRemote},
-		{"two levels down", files{"c/kustomization.yaml": "resources: [../b]\n", "b/kustomization.yaml": "resources: [../d]\n", "d/kustomization.yaml": "\nresources:\n  - https://example.org/x\n"},
-			"d/kustomization.yaml:3: " + remote("resources", "https://example.org/x"), ErrRemote},
-		{"in a component", files{"c/kustomization.yaml": "components: [../b]\n", "b/kustomization.yaml": component + "resources: ['https://example.org/x']\n"},
-			"b/kustomization.yaml:3: " + remote("resources", "https://example.org/x"), ErrRemote},
-		{"in a plugin file", files{"c/kustomization.yaml": "resources: [a.yaml]\ntransformers: [t.yaml]\n", "c/a.yaml": configMap, "c/t.yaml": "apiVersion: builtin\nkind: PatchTransformer\nmetadata: {name: x}\nPath: https://example.org/x\n"},
-			"c/t.yaml:4: " + remote("plugin configuration", "https://example.org/x"), ErrRemote},
-		{"in a plugin written in place", kust("generators:\n- |\n  apiVersion: builtin\n  kind: ConfigMapGenerator\n  metadata: {name: x}\n  files: [\"k=https://example.org/x\"]\n"),
-			"c/kustomization.yaml: " + remote("plugin configuration", "k=https://example.org/x"), ErrRemote},
-		{"a plugin", files{"c/kustomization.yaml": "generators: [g.yaml]\n", "c/g.yaml": "apiVersion: v1\nkind: X\nmetadata: {name: x, annotations: {config.kubernetes.io/function: 'container: {image: x}'}}\n"},
-			"c/g.yaml: v1 X is a plugin that Flux does not run: accepted are kustomize's own, apiVersion: builtin", ErrPlugin},
-		{"a plugin that runs helm", kust("generators:\n- '{apiVersion: builtin, kind: HelmChartInflationGenerator, metadata: {name: x}, name: x, repo: \"https://example.org\"}'\n"),
-			"c/kustomization.yaml: builtin HelmChartInflationGenerator is a plugin that Flux does not run: accepted are kustomize's own, apiVersion: builtin", ErrPlugin},
-		{"a plugin directory", files{"c/kustomization.yaml": "generators: [g]\n", "c/g/kustomization.yaml": "resources: []\n"},
-			"c/kustomization.yaml:1: generators: \"c/g\" is a directory: name the files in it", ErrPlugin},
+		{
+			"two levels down",
+			files{"c/kustomization.yaml": "resources: [../b]\n", "b/kustomization.yaml": "resources: [../d]\n", "d/kustomization.yaml": "\nresources:\n  - https://example.org/x\n"},
+			"d/kustomization.yaml:3: " + remote("resources", "https://example.org/x"), ErrRemote,
+		},
+		{
+			"in a component",
+			files{"c/kustomization.yaml": "components: [../b]\n", "b/kustomization.yaml": component + "resources: ['https://example.org/x']\n"},
+			"b/kustomization.yaml:3: " + remote("resources", "https://example.org/x"), ErrRemote,
+		},
+		{
+			"in a plugin file",
+			files{"c/kustomization.yaml": "resources: [a.yaml]\ntransformers: [t.yaml]\n", "c/a.yaml": configMap, "c/t.yaml": "apiVersion: builtin\nkind: PatchTransformer\nmetadata: {name: x}\nPath: https://example.org/x\n"},
+			"c/t.yaml:4: " + remote("plugin configuration", "https://example.org/x"), ErrRemote,
+		},
+		{
+			"in a plugin written in place", kust("generators:\n- |\n  apiVersion: builtin\n  kind: ConfigMapGenerator\n  metadata: {name: x}\n  files: [\"k=https://example.org/x\"]\n"),
+			"c/kustomization.yaml: " + remote("plugin configuration", "k=https://example.org/x"), ErrRemote,
+		},
+		{
+			"a plugin",
+			files{"c/kustomization.yaml": "generators: [g.yaml]\n", "c/g.yaml": "apiVersion: v1\nkind: X\nmetadata: {name: x, annotations: {config.kubernetes.io/function: 'container: {image: x}'}}\n"},
+			"c/g.yaml: v1 X is a plugin that Flux does not run: accepted are kustomize's own, apiVersion: builtin", ErrPlugin,
+		},
+		{
+			"a plugin that runs helm", kust("generators:\n- '{apiVersion: builtin, kind: HelmChartInflationGenerator, metadata: {name: x}, name: x, repo: \"https://example.org\"}'\n"),
+			"c/kustomization.yaml: builtin HelmChartInflationGenerator is a plugin that Flux does not run: accepted are kustomize's own, apiVersion: builtin", ErrPlugin,
+		},
+		{
+			"a plugin directory",
+			files{"c/kustomization.yaml": "generators: [g]\n", "c/g/kustomization.yaml": "resources: []\n"},
+			"c/kustomization.yaml:1: generators: \"c/g\" is a directory: name the files in it", ErrPlugin,
+		},
 		{"helmCharts", kust("helmCharts:\n- {name: x, repo: 'https://example.org'}\n"), "c/kustomization.yaml:1: helmCharts runs helm, which Flux does not do: write a HelmRelease", ErrPlugin},
 
 		{"absolute", kust("resources: [/etc/passwd]\n"), "c/kustomization.yaml:1: resources: \"/etc/passwd\" is outside the repository: name something inside it, from this directory", ErrOutside},
@@ -243,10 +263,16 @@ func TestRefusals(t *testing.T) {
 		{"component that is a file", kust("components: [a.yaml]\n"), "c/kustomization.yaml:1: components: \"c/a.yaml\" is a file, not a directory", ErrMissing},
 		{"patch that is a directory", files{"c/kustomization.yaml": "resources: []\npatches: [{path: b}]\n", "c/b/x.yaml": configMap}, "c/kustomization.yaml:2: patches.path: \"c/b\" is a directory, not a file", ErrMissing},
 		{"itself", kust("resources: [.]\n"), "c/kustomization.yaml:1: resources: \"c\" includes itself: c → c", ErrCycle},
-		{"cycle", files{"c/kustomization.yaml": "resources: [../b]\n", "b/kustomization.yaml": "resources: [../d]\n", "d/kustomization.yaml": "resources: [../b]\n"},
-			"d/kustomization.yaml:1: resources: \"b\" includes itself: b → d → b", ErrCycle},
-		{"the directory above", files{"x/c/kustomization.yaml": "", "c/kustomization.yaml": "resources: [d]\n", "c/d/kustomization.yaml": "resources: [..]\n"},
-			"c/d/kustomization.yaml:1: resources: \"c\" includes itself: c → c/d → c", ErrCycle},
+		{
+			"cycle",
+			files{"c/kustomization.yaml": "resources: [../b]\n", "b/kustomization.yaml": "resources: [../d]\n", "d/kustomization.yaml": "resources: [../b]\n"},
+			"d/kustomization.yaml:1: resources: \"b\" includes itself: b → d → b", ErrCycle,
+		},
+		{
+			"the directory above",
+			files{"x/c/kustomization.yaml": "", "c/kustomization.yaml": "resources: [d]\n", "c/d/kustomization.yaml": "resources: [..]\n"},
+			"c/d/kustomization.yaml:1: resources: \"c\" includes itself: c → c/d → c", ErrCycle,
+		},
 		{"bad kustomization", kust("resources: [a.yaml\n"), "c/kustomization.yaml:1: invalid Kustomization: yaml: line 1: did not find expected ',' or ']'", ErrSyntax},
 		{"unknown field", kust("resource: [a.yaml]\n"), "c/kustomization.yaml: invalid Kustomization: json: unknown field \"resource\"", ErrSyntax},
 		{"bad YAML", files{"c/kustomization.yaml": "resources: [a.yaml, b.yaml]\n", "c/a.yaml": configMap, "c/b.yaml": "a: b\nc: [\n"}, "c/b.yaml:2: yaml: line 2: did not find expected node content", ErrSyntax},
@@ -293,7 +319,7 @@ func TestEveryProblemAtOnce(t *testing.T) {
 		got = append(got, p.Reason)
 	}
 	want := []error{ErrRemote, ErrCycle, ErrMissing, ErrOutside}
-	if !reflect.DeepEqual(want, got) {
+	if !slices.Equal(want, got) {
 		t.Errorf("got %v, want %v:\n%v", got, want, err)
 	}
 }
@@ -404,7 +430,8 @@ func TestLimits(t *testing.T) {
 	twice := fstest.MapFS{}
 	for i := range 30 {
 		twice[fmt.Sprintf("c%d/kustomization.yaml", i)] = &fstest.MapFile{
-			Data: fmt.Appendf(nil, "resources: [../c%d, ../c%d/]\n", i+1, i+1)}
+			Data: fmt.Appendf(nil, "resources: [../c%d, ../c%d/]\n", i+1, i+1),
+		}
 	}
 	twice["c30/kustomization.yaml"] = &fstest.MapFile{Data: []byte("namePrefix: x\n")}
 	deep := fstest.MapFS{}
@@ -479,12 +506,16 @@ func TestFluxSystemUnlisted(t *testing.T) {
 // that names nothing outside itself. A new version of kustomize with a new field fails this test.
 func TestEveryFieldIsConsidered(t *testing.T) {
 	t.Parallel()
-	followed := []string{"Resources", "Configurations", "Crds", "OpenAPI", "ConfigMapGenerator", "SecretGenerator", "Generators", "Components",
-		"Patches", "PatchesJson6902", "PatchesStrategicMerge", "Replacements", "Transformers", "Validators"}
+	followed := []string{
+		"Resources", "Configurations", "Crds", "OpenAPI", "ConfigMapGenerator", "SecretGenerator", "Generators", "Components",
+		"Patches", "PatchesJson6902", "PatchesStrategicMerge", "Replacements", "Transformers", "Validators",
+	}
 	moved := []string{"Bases", "ImageTags", "HelmChartInflationGenerator"} // by FixKustomization, into others
 	refused := []string{"HelmCharts"}
-	within := []string{"TypeMeta", "MetaData", "NamePrefix", "NameSuffix", "Namespace", "CommonLabels", "Labels", "CommonAnnotations",
-		"Images", "Replicas", "Vars", "SortOptions", "HelmGlobals", "GeneratorOptions", "BuildMetadata"}
+	within := []string{
+		"TypeMeta", "MetaData", "NamePrefix", "NameSuffix", "Namespace", "CommonLabels", "Labels", "CommonAnnotations",
+		"Images", "Replicas", "Vars", "SortOptions", "HelmGlobals", "GeneratorOptions", "BuildMetadata",
+	}
 	known := map[string]bool{}
 	for _, list := range [][]string{followed, moved, refused, within} {
 		for _, name := range list {
@@ -506,7 +537,7 @@ func FuzzBuild(f *testing.F) {
 	f.Add("generators: [a.yaml]\n", "apiVersion: builtin\nkind: ConfigMapGenerator\nmetadata: {name: x}\nfiles: [a.yaml]\n")
 	f.Fuzz(func(t *testing.T, kustomization, resource string) {
 		tree := repo(map[string]string{"c/kustomization.yaml": kustomization, "c/a.yaml": resource})
-		result, err := Build(context.Background(), tree, "c")
+		result, err := Build(t.Context(), tree, "c")
 		if err != nil {
 			var problems Problems
 			if !errors.As(err, &problems) {

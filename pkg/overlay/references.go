@@ -51,10 +51,10 @@ func referencesOf(k *types.Kustomization) []reference {
 	for _, p := range k.Patches {
 		add("patches.path", toFile, p.Path)
 	}
-	for _, p := range k.PatchesJson6902 {
+	for _, p := range k.PatchesJson6902 { //nolint:staticcheck // deprecated, and people have it
 		add("patchesJson6902.path", toFile, p.Path)
 	}
-	for _, p := range k.PatchesStrategicMerge {
+	for _, p := range k.PatchesStrategicMerge { //nolint:staticcheck // deprecated, and people have it
 		add("patchesStrategicMerge", toFileOrInline, string(p))
 	}
 	for _, r := range k.Replacements {

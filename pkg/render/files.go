@@ -38,7 +38,7 @@ func Cluster(repo *control.Repo, name string) (Files, control.Findings) {
 		return nil, findings
 	}
 	for _, d := range deployments {
-		findings = append(findings, checkFields(repo, d, flux)...)
+		findings = append(findings, checkFields(d, flux)...)
 	}
 	if findings.Err() != nil {
 		return nil, findings
@@ -60,7 +60,7 @@ func Component(repo *control.Repo, clusterName, component string) ([]byte, contr
 	if deployment == nil || findings.Err() != nil {
 		return nil, findings
 	}
-	findings = append(findings, checkFields(repo, *deployment, flux)...)
+	findings = append(findings, checkFields(*deployment, flux)...)
 	if findings.Err() != nil || deployment.ManifestsDir != "" {
 		return nil, findings
 	}
@@ -84,7 +84,7 @@ func checkFlux(cluster *control.Cluster) (int, control.Findings) {
 }
 
 // checkFields finds what a person set and the cluster's Flux does not know: it would be dropped in silence.
-func checkFields(repo *control.Repo, d control.Deployment, flux int) control.Findings {
+func checkFields(d control.Deployment, flux int) control.Findings {
 	var findings control.Findings
 	report := func(r control.Release, field string, since int) {
 		findings = append(findings, control.Finding{

@@ -25,7 +25,7 @@ func fluxMinor(cluster *control.Cluster) (int, error) {
 		return 0, fmt.Errorf("%q is no Flux version: write major and minor, such as \"2.9\"", cluster.FluxVersion)
 	}
 	if n < oldestFlux {
-		return 0, fmt.Errorf("Flux %s is older than 2.%d, the oldest whose retries do not uninstall", cluster.FluxVersion, oldestFlux)
+		return 0, fmt.Errorf("fluxVersion %s is older than 2.%d, the oldest whose retries do not uninstall", cluster.FluxVersion, oldestFlux)
 	}
 	return n, nil
 }

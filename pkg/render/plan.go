@@ -33,8 +33,8 @@ func PlanRepo(ctx context.Context, repo *control.Repo) ([]Change, error) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			files, found := Cluster(repo, cluster)
-			if findings[i] = found; found.Err() != nil {
+			var files Files
+			if files, findings[i] = Cluster(repo, cluster); files == nil {
 				return nil
 			}
 			changes[i], err = Compare(repo.FS(), cluster, files)
@@ -44,7 +44,7 @@ func PlanRepo(ctx context.Context, repo *control.Repo) ([]Change, error) {
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	if err := control.Findings(slices.Concat(findings...)).Err(); err != nil {
+	if err := slices.Concat(findings...).Err(); err != nil {
 		return nil, err
 	}
 	return slices.Concat(changes...), nil

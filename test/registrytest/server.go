@@ -47,7 +47,7 @@ func Listen(address string, o Options) (*Server, error) {
 	if host, _, err := net.SplitHostPort(address); err != nil || !net.ParseIP(host).IsLoopback() {
 		return nil, fmt.Errorf("registry: address %q is not on loopback: write 127.0.0.1:PORT", address)
 	}
-	listener, err := net.Listen("tcp", address)
+	listener, err := net.Listen("tcp", address) //nolint:noctx // it lasts until Close
 	if err != nil {
 		return nil, fmt.Errorf("registry: %w", err)
 	}
@@ -64,9 +64,12 @@ func Listen(address string, o Options) (*Server, error) {
 
 // TB is the part of testing.TB that ForTest needs, so that this package does not import testing.
 type TB interface {
+	// Helper marks the caller as a helper.
 	Helper()
+	// Fatalf ends the test.
 	Fatalf(format string, args ...any)
-	Cleanup(func())
+	// Cleanup calls a function when the test ends.
+	Cleanup(fn func())
 }
 
 // ForTest starts a Server that ends with the test.

@@ -107,7 +107,7 @@ func TestAuth(t *testing.T) {
 		s := registrytest.ForTest(t, registrytest.Options{Auth: &registrytest.Auth{Username: "robot", Password: "secret", Bearer: bearer}})
 		resp, _ := get(t, "http://"+s.Host()+"/v2/")
 		scheme, _, _ := strings.Cut(resp.Header.Get("WWW-Authenticate"), " ")
-		if want := map[bool]string{false: "Basic", true: "Bearer"}[bearer]; resp.StatusCode != 401 || scheme != want {
+		if want := map[bool]string{false: "Basic", true: "Bearer"}[bearer]; resp.StatusCode != http.StatusUnauthorized || scheme != want {
 			t.Errorf("bearer %v: status %d, challenge %q", bearer, resp.StatusCode, scheme)
 		}
 	}

@@ -1,7 +1,6 @@
 package crds
 
 import (
-	"context"
 	"encoding/json"
 	"testing"
 
@@ -25,7 +24,7 @@ func FuzzValidate(f *testing.F) {
 		if json.Unmarshal(data, &obj) != nil {
 			t.Skip()
 		}
-		if _, err := v.Validate(context.Background(), obj); err != nil {
+		if _, err := v.Validate(t.Context(), obj); err != nil {
 			t.Errorf("an object must give findings, not an error: %v", err)
 		}
 	})

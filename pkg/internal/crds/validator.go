@@ -72,7 +72,8 @@ func (v *Validator) Validate(ctx context.Context, obj map[string]any) ([]FieldEr
 	if !served {
 		return []FieldError{k.notServed(gvk)}, nil
 	}
-	found := c.check(ctx, jsonCopy(obj).(map[string]any))
+	copied, _ := jsonCopy(obj).(map[string]any) // a copy is of the kind that it is copied from
+	found := c.check(ctx, copied)
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("validating %q: %w", gvk, err)
 	}

@@ -68,8 +68,10 @@ func backend(t testing.TB, dir string) http.Handler {
 		Path: git,
 		Args: []string{"http-backend"},
 		Dir:  dir,
-		Env: append([]string{"GIT_PROJECT_ROOT=" + dir, "GIT_HTTP_EXPORT_ALL=1",
-			"GIT_CONFIG_NOSYSTEM=1", "HOME=" + t.TempDir()}, settings...),
+		Env: append([]string{
+			"GIT_PROJECT_ROOT=" + dir, "GIT_HTTP_EXPORT_ALL=1",
+			"GIT_CONFIG_NOSYSTEM=1", "HOME=" + t.TempDir(),
+		}, settings...),
 		Stderr: io.Discard,
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
