@@ -2,6 +2,7 @@ package artifact
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -64,7 +65,7 @@ func (c *Client) tagsNotAt(ctx context.Context, repo name.Repository, to Reposit
 	var others []string
 	for _, tag := range tags {
 		now, err := manifestDigest(ctx, puller, repo.Tag(tag))
-		if err != nil && outcome(err) != ErrMissing {
+		if err != nil && !errors.Is(outcome(err), ErrMissing) {
 			return nil, failure(ctx, "looking up a tag", to.String()+":"+tag, err)
 		}
 		if err != nil || now != digest {
