@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -125,5 +126,18 @@ func (o *options) doAll(cmd *cobra.Command, f *pinFlags, template bump.Request) 
 			}
 		}
 	}
-	return errors.Join(failed...)
+	if len(failed) == 0 {
+		return nil
+	}
+	return someFailed{failed}
+}
+
+// someFailed is what went wrong with some of many requests. It counts as refused where nothing but safety rules spoke
+// against them: what could not be done must not be taken for that.
+type someFailed struct{ errs []error }
+
+func (e someFailed) Error() string { return errors.Join(e.errs...).Error() }
+
+func (e someFailed) Refused() bool {
+	return !slices.ContainsFunc(e.errs, func(err error) bool { return exitCode(err) != exitRefused })
 }

@@ -134,6 +134,7 @@ func (o *options) progress() func(string) {
 	return func(text string) { fmt.Fprintln(o.err, "…", text) }
 }
 
+// isTerminal reports whether a person is at the other end; /dev/null is a device, too.
 func isTerminal(stream any) bool {
 	file, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
@@ -187,7 +188,7 @@ func showPlan(out io.Writer, plan *bump.Plan) {
 	}
 	for _, refusal := range plan.Refusals {
 		if refusal.Overridden() {
-			fmt.Fprintf(out, "overridden: %s on %s: %s\n", refusal.Rule, refusal.Cluster, refusal.Message)
+			fmt.Fprintf(out, "overridden: %s: %s\n", refusal.Where(), refusal.Message)
 		}
 	}
 }
@@ -220,6 +221,8 @@ func (o *options) showOutcome(cmd *cobra.Command, f *pinFlags, outcome *bump.Out
 		fmt.Fprintln(messages, "nothing to do")
 	case f.delivery.DryRun:
 		fmt.Fprintf(messages, "%s change; nothing was written (--dry-run)\n", countFiles(len(outcome.Changes), "would", "would"))
+	case outcome.Pushed && f.delivery.Direct:
+		fmt.Fprintf(messages, "pushed %s to %s of %s\nnext: git pull\n", short(outcome.Commit), outcome.Branch, f.remote)
 	case outcome.Pushed:
 		fmt.Fprintf(messages, "pushed %s to %s of %s\n", short(outcome.Commit), outcome.Branch, f.remote)
 	case outcome.Branch != "":
@@ -240,7 +243,9 @@ func short(id string) string { return id[:min(len(id), 12)] }
 // commandLine is the command as it was typed, for a person to add to.
 func commandLine(cmd *cobra.Command) string {
 	words := []string{cmd.CommandPath()}
-	words = append(words, cmd.Flags().Args()...)
+	for _, arg := range cmd.Flags().Args() {
+		words = append(words, shellQuote(arg))
+	}
 	cmd.Flags().Visit(func(flag *pflag.Flag) {
 		if flag.Name == "dry-run" {
 			return

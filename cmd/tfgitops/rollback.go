@@ -43,7 +43,7 @@ the control repo's own history, and sets a hold on the version that it leaves.`,
 				if err != nil {
 					return err
 				}
-				request.Revision = chosen
+				request.Target = chosen
 			}
 			return o.do(cmd, f, request)
 		},
@@ -55,46 +55,53 @@ the control repo's own history, and sets a hold on the version that it leaves.`,
 	return cmd
 }
 
-// chooseRollback offers the last good versions to a person at a terminal.
-func (o *options) chooseRollback(cmd *cobra.Command, f *pinFlags, component string) (string, error) {
+// chooseRollback offers the last good versions to a person at a terminal; nil where there is none to offer.
+func (o *options) chooseRollback(cmd *cobra.Command, f *pinFlags, component string) (*v1alpha1.PinSpec, error) {
 	ws, done, err := o.openWorkspace(cmd.Context(), f)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer done()
 	cluster := f.scope.Clusters[0]
 	repo, findings := control.Load(cmd.Context(), ws.Root.FS(), control.Only{Clusters: []string{cluster}, Components: []string{component}})
 	if err := findings.Err(); err != nil {
-		return "", err
+		return nil, err
 	}
 	pin := repo.Clusters[cluster].Pins[component]
 	if pin == nil {
-		return "", nil // the plan says that it is not installed
+		return nil, nil // the plan says that it is not installed
 	}
 	targets, err := ws.Planner.RollbackTargets(cmd.Context(), component, cluster, &pin.PinSpec)
 	if err != nil || len(targets) == 0 {
-		return "", err
+		return nil, err
 	}
 	targets = targets[:min(len(targets), offered)]
 	fmt.Fprintf(cmd.ErrOrStderr(), "%s on %s runs %s. Return to:\n", component, cluster, bump.Describe(&pin.PinSpec))
 	for i, target := range targets {
-		fmt.Fprintf(cmd.ErrOrStderr(), "  %d) %s  since %s\n", i+1, bump.Describe(target.After), target.Time.Format(time.DateTime))
+		fmt.Fprintf(cmd.ErrOrStderr(), "  %d) %s%s\n", i+1, bump.Describe(target.After), sinceText(target.Time))
 	}
 	fmt.Fprint(cmd.ErrOrStderr(), "number [1]: ")
 	line, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
 	if err != nil {
-		return "", fmt.Errorf("reading the answer: %w", err)
+		return nil, fmt.Errorf("reading the answer: %w", err)
 	}
-	return chosenVersion(strings.TrimSpace(line), targets)
+	return chosenPin(strings.TrimSpace(line), targets)
 }
 
-func chosenVersion(answer string, targets []bump.Deployed) (string, error) {
+func sinceText(at time.Time) string {
+	if at.IsZero() {
+		return "" // before what a shallow clone has
+	}
+	return "  since " + at.Format(time.DateTime)
+}
+
+func chosenPin(answer string, targets []bump.Deployed) (*v1alpha1.PinSpec, error) {
 	n := 1
 	if answer != "" {
 		var err error
 		if n, err = strconv.Atoi(answer); err != nil || n < 1 || n > len(targets) {
-			return "", usageError{fmt.Errorf("%q is none of the numbers 1 to %d", answer, len(targets))}
+			return nil, usageError{fmt.Errorf("%q is none of the numbers 1 to %d", answer, len(targets))}
 		}
 	}
-	return bump.Versions(targets[n-1].After)[0], nil
+	return targets[n-1].After, nil
 }

@@ -59,7 +59,7 @@ func (ws *Workspace) DoAll(ctx context.Context, requests []Request, delivery Del
 		outcome, err := ws.Do(ctx, request, delivery)
 		result := Result{Request: request, Outcome: outcome, Err: err}
 		switch {
-		case errors.Is(err, ErrUsage):
+		case errors.Is(err, ErrInapplicable):
 			result.Skipped, result.Err = err.Error(), nil
 		case err == nil && len(outcome.Changes) == 0 && len(outcome.Plan.Changes) > 0:
 			result.Skipped = outcome.Plan.Changes[0].Unchanged

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -172,30 +173,92 @@ func (w *planning) bumpCluster(ctx context.Context, release v1alpha1.Release, b 
 	}
 	old := w.oldPin(clusterName)
 	next := clonePin(old)
-	pinned := next.Releases[release.Name]
-	pinned.Version = b.version
-	digest, err := w.digest(ctx, release, b.version, clusterName, old)
-	if err != nil {
-		return Change{}, err
-	}
-	pinned.Digest = digest
-	if values := w.plan.Request.Values; values != nil {
-		pinned.Values = rawValues(values)
-	}
 	if next.Releases == nil {
 		next.Releases = map[string]v1alpha1.PinnedRelease{}
 	}
-	next.Releases[release.Name] = pinned
+	if values := w.plan.Request.Values; values != nil {
+		next.Releases[release.Name] = v1alpha1.PinnedRelease{Values: rawValues(values)}
+	}
 	if b.commit != "" {
 		next.Commit = b.commit
 	}
-	if old != nil && old.Commit != next.Commit && strings.HasPrefix(old.Commit, next.Commit) {
+	if old != nil && strings.HasPrefix(old.Commit, next.Commit) {
 		next.Commit = old.Commit // the pin knew more digits than can be asked for now
 	}
-	if next.Images, err = w.pinImages(ctx, release, next, b, clusterName); err != nil {
+	if err := w.pinRelease(ctx, next, release, b, clusterName); err != nil {
 		return Change{}, err
 	}
+	if err := w.fillReleases(ctx, next, clusterName); err != nil {
+		return Change{}, err
+	}
+	next.Images = w.declaredImages(next.Images, clusterName)
 	return Change{Cluster: clusterName, Old: old, New: next}, nil
+}
+
+// pinRelease pins one release to a build, with what the cluster's own registry has for it.
+func (w *planning) pinRelease(ctx context.Context, pin *v1alpha1.PinSpec, release v1alpha1.Release, b build, cluster string) error {
+	digest, err := w.digest(ctx, release, b.version, cluster)
+	if err != nil {
+		return err
+	}
+	pinned := pin.Releases[release.Name]
+	pinned.Version, pinned.Digest = b.version, digest
+	pin.Releases[release.Name] = pinned
+	for _, declared := range release.Images {
+		tag, err := expandTemplate(cmp.Or(declared.Tag, "{version}"), map[string]string{"version": b.version, "commit": b.commit})
+		if err != nil {
+			return fmt.Errorf("image %q of release %q: tag: %w", declared.Name, release.Name, err)
+		}
+		if err := w.pinImage(ctx, pin, release, declared.Name, tag, cluster); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fillReleases pins what the component has and the pin does not, for Flux would uninstall it: to the version that another
+// cluster runs, the first in the order of the stages, or else to the latest.
+func (w *planning) fillReleases(ctx context.Context, pin *v1alpha1.PinSpec, cluster string) error {
+	for _, release := range w.component.Releases {
+		if _, there := pin.Releases[release.Name]; there {
+			continue
+		}
+		b, why := w.elsewhere(release.Name, cluster)
+		if b.version == "" {
+			found, err := w.latest(ctx, release, cluster)
+			if err != nil {
+				return fmt.Errorf("release %q is not pinned on %q yet, and needs a version: %w", release.Name, cluster, err)
+			}
+			b, why = found, "the latest"
+		}
+		if pin.Commit == "" && w.followsSource(release, cluster) {
+			pin.Commit = b.commit
+		}
+		w.plan.say(fmt.Sprintf("release %s was not pinned on %s: pinned to %s, %s", release.Name, cluster, b.version, why))
+		if err := w.pinRelease(ctx, pin, release, b, cluster); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *planning) elsewhere(release, cluster string) (build, string) {
+	for _, other := range inOrder(w.repo, w.repo.ClusterNames()) {
+		if pin := w.oldPin(other); other != cluster && pin != nil && pin.Releases[release].Version != "" {
+			return build{version: pin.Releases[release].Version, commit: pin.Commit}, "as on " + other
+		}
+	}
+	return build{}, ""
+}
+
+func (w *planning) latest(ctx context.Context, release v1alpha1.Release, cluster string) (build, error) {
+	chart, source := w.chartSource(release, cluster)
+	pattern, err := artifact.CompilePattern(source.VersionPattern)
+	if err != nil {
+		return build{}, err
+	}
+	found, err := w.Registries.Resolve(ctx, registryOf(source), artifact.Query{Chart: chart, Revision: artifact.Revision{Kind: artifact.KindLatest, Text: "latest"}, Pattern: pattern})
+	return build{version: found.Version.Version, commit: found.Commit}, err
 }
 
 func (w *planning) oldPin(cluster string) *v1alpha1.PinSpec {
@@ -207,7 +270,7 @@ func (w *planning) oldPin(cluster string) *v1alpha1.PinSpec {
 
 // digest looks the version up in the cluster's own registry. One that could not be asked leaves the digest of the same
 // version that the pin had, if any.
-func (w *planning) digest(ctx context.Context, release v1alpha1.Release, version, cluster string, old *v1alpha1.PinSpec) (string, error) {
+func (w *planning) digest(ctx context.Context, release v1alpha1.Release, version, cluster string) (string, error) {
 	chart, source := w.chartSource(release, cluster)
 	repository := registryOf(source)
 	w.progress(fmt.Sprintf("looking up %s for %s", repository.Ref(chart, version), cluster))
@@ -215,47 +278,24 @@ func (w *planning) digest(ctx context.Context, release v1alpha1.Release, version
 	switch {
 	case err == nil:
 		return digest, nil
+	case !repository.IsOCI() && errors.Is(err, artifact.ErrInvalid):
+		w.plan.say(fmt.Sprintf("%s does not say the digest of %s %s: none is recorded", repository, chart, version))
+		return "", nil
 	case !couldNotAsk(err):
 		return "", fmt.Errorf("cluster %q: %w", cluster, err)
 	}
 	w.couldNotAsk(cluster, fmt.Sprintf("whether its registry has the chart %s: %v", repository.Ref(chart, version), err))
-	if old != nil && old.Releases[release.Name].Version == version {
+	if old := w.oldPin(cluster); old != nil && old.Releases[release.Name].Version == version {
 		return old.Releases[release.Name].Digest, nil
 	}
 	return "", nil
 }
 
-// pinImages looks up the digests of the images that the release declares, and keeps those of other releases.
-func (w *planning) pinImages(ctx context.Context, release v1alpha1.Release, pin *v1alpha1.PinSpec, b build, cluster string) ([]v1alpha1.PinnedImage, error) {
-	_, source := w.chartSource(release, cluster)
-	images := slices.Clone(pin.Images)
-	for _, declared := range release.Images {
-		tag, err := expandTemplate(cmp.Or(declared.Tag, "{version}"), map[string]string{"version": b.version, "commit": b.commit})
-		if err != nil {
-			return nil, fmt.Errorf("image %q of release %q: tag: %w", declared.Name, release.Name, err)
-		}
-		pinned := v1alpha1.PinnedImage{Name: control.ImageName(declared.Name, source.URL), Tag: tag}
-		found, err := w.Registries.Image(ctx, artifact.ImageQuery{Ref: pinned.Name + ":" + tag, Platforms: release.Platforms, Insecure: insecure(source)})
-		if err != nil {
-			return nil, fmt.Errorf("cluster %q: image %s:%s is to be pinned by digest: %w", cluster, pinned.Name, tag, err)
-		}
-		pinned.Digest = found.Digest
-		images = replaceImage(images, pinned)
-	}
-	return images, nil
-}
-
-func replaceImage(images []v1alpha1.PinnedImage, image v1alpha1.PinnedImage) []v1alpha1.PinnedImage {
-	i := slices.IndexFunc(images, func(other v1alpha1.PinnedImage) bool { return other.Name == image.Name })
-	if i < 0 {
-		return append(images, image)
-	}
-	images[i] = image
-	return images
-}
-
 // bumpManifests pins a version of plain manifests that is in the repo.
 func (w *planning) bumpManifests(clusters []string) error {
+	if w.plan.Request.Release != "" || w.plan.Request.Values != nil {
+		return usagef("component %q is of plain manifests: it has no releases and takes no values", w.component.Name)
+	}
 	version, err := w.manifestsVersion(w.plan.Request.Revision)
 	if err != nil {
 		return err
@@ -279,7 +319,7 @@ func (w *planning) manifestsVersion(revision string) (string, error) {
 		return revision, nil
 	}
 	if revision != "latest" || len(available) == 0 {
-		return "", usagef("component %q has no manifests of version %q: it has %v; `tfgitops component vendor %s VERSION URL` fetches one", w.component.Name, revision, available, w.component.Name)
+		return "", inapplicablef("component %q has no manifests of version %q: it has %v; `tfgitops component vendor %s VERSION URL` fetches one", w.component.Name, revision, available, w.component.Name)
 	}
 	return slices.MaxFunc(available, compareVersions), nil
 }
@@ -351,8 +391,8 @@ func expandPlaceholder(placeholder string, values map[string]string) (string, er
 	if !shortened {
 		return value, nil
 	}
-	n := 0
-	if _, err := fmt.Sscanf(digits, "%d", &n); err != nil || n < 1 || n > len(value) {
+	n, err := strconv.Atoi(digits)
+	if err != nil || n < 1 || n > len(value) {
 		return "", fmt.Errorf("{%s}: %q has %d characters", placeholder, value, len(value))
 	}
 	return value[:n], nil

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/gitrepo"
 )
@@ -40,7 +41,8 @@ func (w *planning) changelog(ctx context.Context) error {
 	}
 	w.plan.Changelog = &Changelog{Old: change.Old.Commit, New: change.New.Commit, Compare: compareLink(w.component.Source.URL, change.Old.Commit, change.New.Commit)}
 	if w.plan.Request.Op == OpRollback {
-		return nil // it must work when the source is down
+		w.plan.Changelog.Compare = compareLink(w.component.Source.URL, change.New.Commit, change.Old.Commit) // what is undone
+		return nil                                                                                           // it must work when the source is down
 	}
 	source := w.openSource(ctx)
 	if source == nil {
@@ -63,7 +65,7 @@ func (w *planning) commitChange() (Change, bool) {
 		return Change{}, false
 	}
 	for _, change := range w.plan.Changed() {
-		if change.Old != nil && change.Old.Commit != "" && change.New.Commit != "" && change.Old.Commit != change.New.Commit {
+		if change.Old != nil && change.Old.Commit != "" && change.New.Commit != "" && !sameCommit(change.Old.Commit, change.New.Commit) {
 			return change, true
 		}
 	}
@@ -99,22 +101,28 @@ func (c *Changelog) Bugs() []string {
 // maxSubject is as much of a foreign commit's subject as is shown.
 const maxSubject = 120
 
-// oneLine makes a stranger's text harmless: one line, no control or direction characters, not endless.
+// oneLine makes a stranger's text harmless, and not endless.
 func oneLine(text string) string {
-	text = strings.Map(func(r rune) rune {
-		switch {
-		case r < ' ' || r == 0x7f:
-			return ' '
-		case r >= 0x80 && r < 0xa0, r >= 0x200b && r <= 0x200f, r >= 0x202a && r <= 0x202e, r >= 0x2060 && r <= 0x2069, r == 0xfeff, r == 0x061c:
-			return -1
-		}
-		return r
-	}, text)
-	text = strings.Join(strings.Fields(text), " ")
+	text = plainText(text)
 	if runes := []rune(text); len(runes) > maxSubject {
 		text = string(runes[:maxSubject-1]) + "…"
 	}
 	return text
+}
+
+// plainText makes a text one line of valid UTF-8 without control characters and without those that change its direction
+// or are not seen.
+func plainText(text string) string {
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r), unicode.Is(unicode.Zl, r), unicode.Is(unicode.Zp, r), r < ' ', r == 0x7f:
+			return ' '
+		case unicode.IsControl(r), unicode.Is(unicode.Cf, r), r == unicode.ReplacementChar:
+			return -1
+		}
+		return r
+	}, text)
+	return strings.Join(strings.Fields(text), " ")
 }
 
 // compareLink is where the source's host shows the difference, for the hosts whose addresses are known.
@@ -123,7 +131,8 @@ func compareLink(source, old, new string) string {
 	if err != nil || parsed.Scheme != "https" || parsed.User != nil {
 		return ""
 	}
-	base := strings.TrimSuffix(parsed.String(), ".git")
+	parsed.RawQuery, parsed.Fragment = "", ""
+	base := strings.TrimSuffix(strings.TrimRight(parsed.String(), "/"), ".git")
 	switch {
 	case strings.HasPrefix(parsed.Host, "gitlab."):
 		return fmt.Sprintf("%s/-/compare/%s...%s", base, old, new)

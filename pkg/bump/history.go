@@ -26,33 +26,50 @@ type Deployed struct {
 	Author  string
 	// Time is when the change reached the branch: the committer's time.
 	Time time.Time
-	// Op is what was done: from the commit's trailer, or rollback for a `git revert`, or bump.
+	// Op is what was done: what the commit's trailer says, or what the pins before and after it show.
 	Op Op
 	// Before and After are the pin; nil where it was not there.
 	Before, After *v1alpha1.PinSpec
+
+	reverts bool // Git's own words for a revert are in the message
 }
 
 // Deployments returns the changes of pins, newest first, of one component on one cluster; an empty name means all.
 func (p *Planner) Deployments(ctx context.Context, component, cluster string) ([]Deployed, error) {
+	found, err := p.record(ctx, component, cluster)
+	return found.entries, err
+}
+
+// record is what the history says of pins.
+type record struct {
+	entries []Deployed // newest first
+	// cutOff: the clone is shallow, and there may have been more before the last entry.
+	cutOff bool
+}
+
+func (p *Planner) record(ctx context.Context, component, cluster string) (record, error) {
 	if p.History == nil {
-		return nil, fmt.Errorf("%w: commit it to Git first", ErrNoHistory)
+		return record{}, fmt.Errorf("%w: commit it to Git first", ErrNoHistory)
 	}
-	var deployed []Deployed
+	var found record
+	pins := pinReader{history: p.History, read: map[string]*v1alpha1.PinSpec{}}
 	for commit, err := range p.History.History(ctx, p.Head, gitrepo.HistoryOptions{Paths: pinPaths(component, cluster)}) {
 		if err != nil {
-			return nil, fmt.Errorf("reading the history of pins: %w", err)
+			return record{}, fmt.Errorf("reading the history of pins: %w", err)
 		}
+		found.cutOff = found.cutOff || commit.CutOff
 		for _, change := range commit.Changes {
-			entry, ok, err := p.deployed(ctx, commit, change)
+			entry, ok, err := pins.deployed(ctx, commit, change)
 			if err != nil {
-				return nil, err
+				return record{}, err
 			}
 			if ok && (component == "" || entry.Component == component) && (cluster == "" || entry.Cluster == cluster) {
-				deployed = append(deployed, entry)
+				found.entries = append(found.entries, entry)
 			}
 		}
 	}
-	return deployed, nil
+	tellOps(found.entries)
+	return found, nil
 }
 
 // pinPaths narrows what Git looks at.
@@ -67,21 +84,27 @@ func pinPaths(component, cluster string) []string {
 	}
 }
 
+// pinReader decodes the pins of the past, each once: what one change leaves is what the next one finds.
+type pinReader struct {
+	history History
+	read    map[string]*v1alpha1.PinSpec // by object id
+}
+
 // deployed reads one file's change, and reports whether it is one of a pin.
-func (p *Planner) deployed(ctx context.Context, commit *gitrepo.Commit, change gitrepo.Change) (Deployed, bool, error) {
+func (r pinReader) deployed(ctx context.Context, commit *gitrepo.Commit, change gitrepo.Change) (Deployed, bool, error) {
 	cluster, component, isPin := parsePinPath(change.Path)
 	if !isPin || commit.CutOff {
 		return Deployed{}, false, nil
 	}
 	entry := Deployed{
 		Cluster: cluster, Component: component, Commit: commit.ID, Subject: commit.Subject,
-		Author: commit.Author.Name, Time: commit.Committer.Time, Op: opOf(commit),
+		Author: commit.Author.Name, Time: commit.Committer.Time, Op: statedOp(commit), reverts: isRevert(commit),
 	}
 	var err error
-	if entry.Before, err = p.pinAt(ctx, change.Path, change.Before); err != nil {
+	if entry.Before, err = r.pin(ctx, change.Path, change.Before.ID); err != nil {
 		return Deployed{}, false, err
 	}
-	if entry.After, err = p.pinAt(ctx, change.Path, change.After); err != nil {
+	if entry.After, err = r.pin(ctx, change.Path, change.After.ID); err != nil {
 		return Deployed{}, false, err
 	}
 	return entry, !samePin(entry.Before, entry.After), nil
@@ -96,84 +119,113 @@ func parsePinPath(file string) (cluster, component string, ok bool) {
 	return parts[1], component, isYAML && file == control.PinFile(parts[1], component)
 }
 
-// pinAt decodes a pin of the past; one that cannot be read counts as none, for old mistakes must not stop a rollback.
-func (p *Planner) pinAt(ctx context.Context, file string, at gitrepo.File) (*v1alpha1.PinSpec, error) {
-	if at.ID == "" {
+// pin decodes a pin of the past; one that cannot be read counts as none, for old mistakes must not stop a rollback.
+func (r pinReader) pin(ctx context.Context, file, id string) (*v1alpha1.PinSpec, error) {
+	if id == "" {
 		return nil, nil
 	}
-	data, err := p.History.Blob(ctx, at.ID)
+	if pin, known := r.read[id]; known {
+		return pin, nil
+	}
+	data, err := r.history.Blob(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s from history: %w", file, err)
 	}
 	pin, findings := control.DecodePin(file, data)
 	if findings.Err() != nil {
+		r.read[id] = nil
 		return nil, nil
 	}
+	r.read[id] = &pin.Spec
 	return &pin.Spec, nil
 }
 
-// opOf tells what a commit did: our trailer, or Git's own words for a revert.
-func opOf(commit *gitrepo.Commit) Op {
-	if ops := commit.Trailer(TrailerOp); len(ops) > 0 {
-		return Op(ops[len(ops)-1])
+// statedOp is what our trailer says that a commit does; nothing where there is none, or several in a squashed one.
+func statedOp(commit *gitrepo.Commit) Op {
+	stated := commit.Trailer(TrailerOp)
+	if len(stated) != 1 || !slices.Contains(ops(), Op(stated[0])) {
+		return ""
 	}
-	if strings.HasPrefix(commit.Subject, `Revert "`) || strings.Contains(commit.Body, "This reverts commit ") {
+	return Op(stated[0])
+}
+
+func isRevert(commit *gitrepo.Commit) bool {
+	return strings.HasPrefix(commit.Subject, `Revert "`) || strings.Contains(commit.Body, "This reverts commit ")
+}
+
+// tellOps fills in what commits without our trailer did: edits by hand, reverts and reverts of those, and the merge
+// commits of merge requests. The pins tell, not the words: a revert of a rollback takes a version up again.
+func tellOps(history []Deployed) {
+	seen := map[[2]string]*past{}
+	for i := len(history) - 1; i >= 0; i-- {
+		entry := &history[i]
+		of := [2]string{entry.Cluster, entry.Component}
+		if seen[of] == nil {
+			seen[of] = &past{ran: map[string]bool{}, left: map[string]bool{}}
+		}
+		if entry.Op == "" {
+			entry.Op = seen[of].op(*entry)
+		}
+		seen[of].add(*entry)
+	}
+}
+
+// past is what a cluster has run of a component up to some change.
+type past struct{ ran, left map[string]bool }
+
+func (p *past) op(entry Deployed) Op {
+	before, after := entry.Before, entry.After
+	switch {
+	case before == nil || after == nil:
+		return OpBump
+	case sameVersion(before, after):
+		return holdOp(before.Hold, after.Hold)
+	case p.left[versionKey(after)]:
+		return OpUnhold
+	case p.ran[versionKey(after)], entry.reverts, holdsAny(after.Hold, leftVersions(before, after)):
 		return OpRollback
+	default:
+		return OpBump
 	}
-	return OpBump
 }
 
-// rollbackTargets returns the pins that a cluster can return to, the best first: those that ran before the current one and
-// were not themselves rolled back from or held, each version once.
-func rollbackTargets(history []Deployed, current *v1alpha1.PinSpec) []Deployed {
-	bad := leftForGood(history, current)
-	var targets []Deployed
-	var seen []*v1alpha1.PinSpec
-	isSeen := func(pin *v1alpha1.PinSpec) bool {
-		return slices.ContainsFunc(seen, func(other *v1alpha1.PinSpec) bool { return sameVersion(other, pin) })
+func holdOp(before, after *v1alpha1.Hold) Op {
+	switch {
+	case after != nil && (before == nil || describeHold(before) != describeHold(after) || !slices.Equal(before.Refuse, after.Refuse)):
+		return OpHold
+	case before != nil && after == nil:
+		return OpUnhold
+	default:
+		return OpBump
 	}
-	for _, entry := range history {
-		pin := entry.After
-		if pin == nil || sameVersion(pin, current) || isSeen(pin) {
-			continue
-		}
-		seen = append(seen, pin)
-		if !slices.ContainsFunc(versions(pin), func(v string) bool { return slices.Contains(bad, v) }) {
-			targets = append(targets, entry)
-		}
-	}
-	return targets
 }
 
-// leftForGood returns the versions that were rolled back from and not taken up again since, and those that are held.
-func leftForGood(history []Deployed, current *v1alpha1.PinSpec) []string {
-	var bad []string
-	if current != nil && current.Hold != nil {
-		bad = append(bad, current.Hold.Refuse...)
-	}
-	var takenUp []string
-	for _, entry := range history { // newest first: a version taken up again after it was left counts as good
+func holdsAny(hold *v1alpha1.Hold, versions []string) bool {
+	return hold != nil && slices.ContainsFunc(versions, func(v string) bool { return slices.Contains(hold.Refuse, v) })
+}
+
+func (p *past) add(entry Deployed) {
+	if entry.Before != nil {
+		p.ran[versionKey(entry.Before)] = true
 		if entry.Op == OpRollback {
-			for _, version := range leftVersions(entry.Before, entry.After) {
-				if !slices.Contains(takenUp, version) {
-					bad = append(bad, version)
-				}
-			}
-		} else {
-			takenUp = append(takenUp, leftVersions(entry.After, entry.Before)...)
+			p.left[versionKey(entry.Before)] = true
 		}
 	}
-	return bad
+	if entry.After != nil {
+		p.ran[versionKey(entry.After)] = true
+		delete(p.left, versionKey(entry.After))
+	}
 }
 
-// since returns when the cluster came to run the version that it runs now, on the branch that history is read from.
-func since(history []Deployed, current *v1alpha1.PinSpec) (time.Time, bool) {
-	at, found := time.Time{}, false
-	for _, entry := range history {
+// since returns when the cluster came to run the version that it runs now, on the branch that history is read from. It is
+// not known where that version is not the last one there. atLeast says that the clone knows no earlier time, though there
+// may be one.
+func (r record) since(current *v1alpha1.PinSpec) (at time.Time, known, atLeast bool) {
+	for _, entry := range r.entries {
 		if !sameVersion(entry.After, current) {
-			break
+			return at, known, false
 		}
-		at, found = entry.Time, true
+		at, known = entry.Time, true
 	}
-	return at, found
+	return at, known, r.cutOff
 }

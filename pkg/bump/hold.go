@@ -1,16 +1,19 @@
 package bump
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/api/v1alpha1"
 )
 
-// hold stops a pin from being changed: to the versions that the request refuses, or at all.
+// hold stops a pin from being changed: to the versions that the request refuses, or at all. A hold that counts already is
+// added to, never loosened.
 func (w *planning) hold(context.Context) error {
-	if w.plan.Request.Hold.Reason == "" {
+	if strings.TrimSpace(w.plan.Request.Hold.Reason) == "" {
 		return usagef("say why with --reason: it is shown to whoever is refused")
 	}
 	if err := w.plan.Request.Hold.Until.Check(); err != nil {
@@ -23,18 +26,77 @@ func (w *planning) hold(context.Context) error {
 	for _, name := range names {
 		old := w.oldPin(name)
 		next := clonePin(old)
-		hold := w.plan.Request.Hold
-		next.Hold = &hold
+		added := w.plan.Request.Hold
+		next.Hold = &added
+		if w.active(old.Hold) {
+			next.Hold = mergeHolds(*old.Hold, added)
+			w.plan.say(fmt.Sprintf("%s is held already, and stays so: %s; `tfgitops unhold` lifts that", name, describeHold(old.Hold)))
+		}
 		change := Change{Cluster: name, Old: old, New: next}
 		if samePin(old, next) {
-			change.Unchanged = "held already, for the same reason"
+			change.Unchanged = "held already, and as strictly"
 		}
 		w.change(change)
 	}
 	return nil
 }
 
-// unhold lifts a hold; with Reapply it returns to the version that was left.
+// active reports whether a hold counts at the time of the plan.
+func (w *planning) active(hold *v1alpha1.Hold) bool {
+	if hold == nil {
+		return false
+	}
+	until, err := hold.Until.Parse()
+	return err != nil || until.IsZero() || w.plan.At.Before(until)
+}
+
+// mergeHolds refuses what either hold refuses, for as long as the longer of the two, and keeps the reasons of both.
+func mergeHolds(old, added v1alpha1.Hold) *v1alpha1.Hold {
+	merged := v1alpha1.Hold{
+		Reason: old.Reason, Task: cmp.Or(added.Task, old.Task), Until: later(old.Until, added.Until),
+	}
+	if added.Reason != "" && !slices.Contains(strings.Split(old.Reason, "; "), added.Reason) {
+		if old.Task != "" && merged.Task != old.Task {
+			merged.Reason += " (" + old.Task + ")"
+		}
+		merged.Reason += "; " + added.Reason
+	}
+	if len(old.Refuse) > 0 && len(added.Refuse) > 0 {
+		merged.Refuse = slices.Concat(old.Refuse, added.Refuse)
+		slices.Sort(merged.Refuse)
+		merged.Refuse = slices.Compact(merged.Refuse)
+	}
+	return &merged
+}
+
+// later returns the later of two ends, of which none at all is the latest.
+func later(a, b v1alpha1.Timestamp) v1alpha1.Timestamp {
+	timeA, errA := a.Parse()
+	timeB, errB := b.Parse()
+	switch {
+	case errA != nil || errB != nil || timeA.IsZero() || timeB.IsZero():
+		return ""
+	case timeA.After(timeB):
+		return a
+	default:
+		return b
+	}
+}
+
+// without returns the hold less some versions; nil where it then refuses nothing. One on everything stays.
+func without(hold *v1alpha1.Hold, versions []string) *v1alpha1.Hold {
+	if hold == nil || len(hold.Refuse) == 0 {
+		return hold
+	}
+	rest := *hold
+	rest.Refuse = slices.DeleteFunc(slices.Clone(hold.Refuse), func(v string) bool { return slices.Contains(versions, v) })
+	if len(rest.Refuse) == 0 {
+		return nil
+	}
+	return &rest
+}
+
+// unhold lifts a hold; with Reapply it returns to the version that was left, and lifts the hold of that one.
 func (w *planning) unhold(ctx context.Context) error {
 	names, err := w.pinnedClusters("lift the hold of")
 	if err != nil {
@@ -56,30 +118,33 @@ func (w *planning) unholdCluster(ctx context.Context, cluster string) (Change, e
 		return Change{Cluster: cluster, Old: old, New: old, Unchanged: "not held"}, nil
 	}
 	next := clonePin(old)
-	if w.plan.Request.Reapply {
-		left, err := w.leftPin(ctx, cluster, old)
-		if err != nil {
-			return Change{}, err
-		}
-		next = clonePin(left)
-	}
 	next.Hold = nil
+	if !w.plan.Request.Reapply {
+		return Change{Cluster: cluster, Old: old, New: next}, nil
+	}
+	found, err := w.record(ctx, w.component.Name, cluster)
+	if err != nil {
+		return Change{}, err
+	}
+	left := leftPin(found.entries, old)
+	if left == nil {
+		return Change{}, fmt.Errorf("cluster %q: the version that was left is not in its history%s: bump to it instead", cluster, found.caution())
+	}
+	next = clonePin(left)
+	next.Hold = nil
+	if len(old.Hold.Refuse) > 0 {
+		next.Hold = without(old.Hold, leftVersions(left, old))
+	}
+	if next.Hold != nil {
+		w.plan.say(fmt.Sprintf("%s still refuses %s; `tfgitops unhold` lifts that", cluster, strings.Join(next.Hold.Refuse, ", ")))
+	}
 	return Change{Cluster: cluster, Old: old, New: next}, nil
 }
 
-// leftPin is the pin that the newest rollback to what runs now left.
-func (w *planning) leftPin(ctx context.Context, cluster string, current *v1alpha1.PinSpec) (*v1alpha1.PinSpec, error) {
-	history, err := w.Deployments(ctx, w.component.Name, cluster)
-	if err != nil {
-		return nil, err
+// caution says that there may be more than the clone knows.
+func (r record) caution() string {
+	if r.cutOff {
+		return " (the clone is shallow: `git fetch --unshallow` brings the rest)"
 	}
-	for _, entry := range history {
-		if !sameVersion(entry.After, current) {
-			break
-		}
-		if entry.Before != nil && slices.ContainsFunc(versions(entry.Before), func(v string) bool { return slices.Contains(current.Hold.Refuse, v) }) {
-			return entry.Before, nil
-		}
-	}
-	return nil, fmt.Errorf("cluster %q: the version that was left is not in its history: bump to it instead", cluster)
+	return ""
 }

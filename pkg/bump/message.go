@@ -32,48 +32,63 @@ func (p *Plan) Message() string {
 
 // Subject is the commit's first line, in the form that the operators use.
 func (p *Plan) Subject() string {
-	changed := p.Changed()
-	to := p.target()
+	to, on := p.target(), strings.Join(p.Clusters(), ", ")
 	switch p.Request.Op {
 	case OpPromote:
-		return fmt.Sprintf("%s: promote %s to %s", p.Component, to, strings.Join(p.Clusters(), ", "))
+		return fmt.Sprintf("%s: promote %s to %s", p.Component, to, on)
 	case OpRollback:
-		return fmt.Sprintf("%s: roll back to %s on %s", p.Component, to, strings.Join(p.Clusters(), ", "))
+		return fmt.Sprintf("%s: roll back to %s on %s", p.Component, to, on)
 	case OpHold:
-		return fmt.Sprintf("%s: hold on %s", p.Component, strings.Join(p.Clusters(), ", "))
+		return fmt.Sprintf("%s: hold on %s", p.Component, on)
 	case OpUnhold:
 		if p.Request.Reapply {
-			return fmt.Sprintf("%s: re-apply %s on %s", p.Component, to, strings.Join(p.Clusters(), ", "))
+			return fmt.Sprintf("%s: re-apply %s on %s", p.Component, to, on)
 		}
-		return fmt.Sprintf("%s: lift the hold on %s", p.Component, strings.Join(p.Clusters(), ", "))
+		return fmt.Sprintf("%s: lift the hold on %s", p.Component, on)
 	case OpFold:
 		return fmt.Sprintf("%s: fold the values of the pins into the component", p.Component)
 	default:
-		if len(changed) > 0 && changed[0].Old == nil {
-			return fmt.Sprintf("%s: install %s on %s", p.Component, to, strings.Join(p.Clusters(), ", "))
+		changed := p.Changed()
+		if len(changed) > 0 && !slices.ContainsFunc(changed, func(c Change) bool { return c.Old != nil }) {
+			return fmt.Sprintf("%s: install %s on %s", p.Component, to, on)
 		}
 		return fmt.Sprintf("%s: bump to %s", p.Component, to)
 	}
 }
 
-// target is the version that the change leads to: of the release that was named or changed, where there are several.
+// target is the version that the change leads to. Where clusters come to different ones, each is named with its clusters.
 func (p *Plan) target() string {
-	changed := p.Changed()
-	if len(changed) == 0 {
-		return ""
+	var targets []string
+	on := map[string][]string{}
+	for _, change := range p.Changed() {
+		to := change.target()
+		if on[to] == nil {
+			targets = append(targets, to)
+		}
+		on[to] = append(on[to], change.Cluster)
 	}
-	change := changed[0]
-	if change.Old == nil || len(change.New.Releases) < 2 {
-		return change.To()
+	if len(targets) < 2 {
+		return strings.Join(targets, "")
+	}
+	for i, to := range targets {
+		targets[i] = fmt.Sprintf("%s (%s)", to, strings.Join(on[to], ", "))
+	}
+	return strings.Join(targets, ", ")
+}
+
+// target is the version of what changes: of some releases, where there are several.
+func (c Change) target() string {
+	if c.Old == nil || len(c.New.Releases) < 2 {
+		return c.To()
 	}
 	var parts []string
-	for _, name := range releaseNames(change.New) {
-		if change.Old.Releases[name].Version != change.New.Releases[name].Version {
-			parts = append(parts, name+" "+change.New.Releases[name].Version)
+	for _, name := range releaseNames(c.New) {
+		if c.Old.Releases[name].Version != c.New.Releases[name].Version {
+			parts = append(parts, name+" "+c.New.Releases[name].Version)
 		}
 	}
 	if len(parts) == 0 {
-		return change.To()
+		return c.To()
 	}
 	return strings.Join(parts, ", ")
 }
@@ -107,13 +122,13 @@ func (p *Plan) reason() string {
 	if hold.Reason == "" || (p.Request.Op != OpHold && p.Request.Op != OpRollback) {
 		return ""
 	}
-	return "Reason: " + oneLine(describeHold(&hold))
+	return "Reason: " + plainText(describeHold(&hold))
 }
 
 func (c *Changelog) text() string {
 	var out strings.Builder
 	if len(c.Commits) > 0 {
-		out.WriteString("Changes:\n")
+		fmt.Fprintf(&out, "Changes from %s to %s:\n", short(c.Old), short(c.New))
 		for _, commit := range c.Commits {
 			fmt.Fprintf(&out, "- %s (%s, %s)\n", commit.Subject, short(commit.ID), commit.Author)
 		}
@@ -165,5 +180,5 @@ func (p *Plan) trailers() []string {
 
 // oneLineOf keeps a trailer to its line, whatever is in it.
 func oneLineOf(format string, args ...any) string {
-	return strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " ")
+	return plainText(fmt.Sprintf(format, args...))
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/api/v1alpha1"
 )
@@ -33,59 +35,115 @@ func samePin(a, b *v1alpha1.PinSpec) bool {
 	return bytes.Equal(pinJSON(a), pinJSON(b))
 }
 
-// sameVersion compares what two pins deploy, digests and holds aside: registries hold different digests of one chart.
+// sameDeployment compares all of two pins of one cluster but their holds.
+func sameDeployment(a, b *v1alpha1.PinSpec) bool {
+	return samePin(withoutHold(a), withoutHold(b))
+}
+
+func withoutHold(pin *v1alpha1.PinSpec) *v1alpha1.PinSpec {
+	if pin == nil {
+		return nil
+	}
+	only := *pin
+	only.Hold = nil
+	return &only
+}
+
+// sameVersion compares what two pins deploy, digests and holds aside: registries hold different digests of one chart. A
+// commit may be known with all its digits, with some, or not at all.
 func sameVersion(a, b *v1alpha1.PinSpec) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return bytes.Equal(pinJSON(versionOnly(a)), pinJSON(versionOnly(b)))
+	return sameCommit(a.Commit, b.Commit) && versionKey(a) == versionKey(b)
 }
 
-// versionOnly leaves of a pin what is the same on every cluster that runs the version.
-func versionOnly(pin *v1alpha1.PinSpec) *v1alpha1.PinSpec {
-	only := &v1alpha1.PinSpec{Commit: pin.Commit, Releases: map[string]v1alpha1.PinnedRelease{}, Manifests: pin.Manifests}
+// sameCommit compares two forms of a commit, either of which may be short or unknown.
+func sameCommit(a, b string) bool { return strings.HasPrefix(a, b) || strings.HasPrefix(b, a) }
+
+// versionKey is the same for pins of all clusters that deploy the same.
+func versionKey(pin *v1alpha1.PinSpec) string {
+	only := &v1alpha1.PinSpec{Releases: map[string]v1alpha1.PinnedRelease{}, Manifests: pin.Manifests}
 	for name, release := range pin.Releases {
 		release.Digest = ""
 		only.Releases[name] = release
 	}
-	for _, image := range pin.Images {
+	for _, image := range pin.Images { // whose names are each registry's own
 		only.Images = append(only.Images, v1alpha1.PinnedImage{Tag: image.Tag})
 	}
-	return only
+	slices.SortFunc(only.Images, func(a, b v1alpha1.PinnedImage) int { return strings.Compare(a.Tag, b.Tag) })
+	return string(pinJSON(only))
 }
 
+// pinJSON is one text for all pins that say the same.
 func pinJSON(pin *v1alpha1.PinSpec) []byte {
 	encoded, err := json.Marshal(pin)
 	if err != nil {
 		panic("a pin cannot be encoded: " + err.Error()) // it holds nothing but what was decoded from JSON
 	}
-	var any any
-	_ = json.Unmarshal(encoded, &any) // sorts the keys of free-form values
-	encoded, _ = json.Marshal(any)
+	decoder := json.NewDecoder(bytes.NewReader(encoded))
+	decoder.UseNumber()
+	var content any
+	_ = decoder.Decode(&content)
+	encoded, _ = json.Marshal(canonical(content)) // which sorts the keys of free-form values
 	return encoded
+}
+
+// canonical writes every number in one way: whole ones with all their digits, which a float64 would lose.
+func canonical(content any) any {
+	switch content := content.(type) {
+	case map[string]any:
+		for key, value := range content {
+			content[key] = canonical(value)
+		}
+	case []any:
+		for i, value := range content {
+			content[i] = canonical(value)
+		}
+	case json.Number:
+		return canonicalNumber(content)
+	}
+	return content
+}
+
+func canonicalNumber(number json.Number) json.Number {
+	if strings.ContainsAny(string(number), ".eE") {
+		if value, err := number.Float64(); err == nil {
+			number = json.Number(strconv.FormatFloat(value, 'f', -1, 64))
+		}
+	}
+	if number == "-0" {
+		return "0"
+	}
+	return number
 }
 
 func releaseNames(pin *v1alpha1.PinSpec) []string { return slices.Sorted(maps.Keys(pin.Releases)) }
 
-// Versions returns every version that a pin names, by the names of its releases.
-func Versions(pin *v1alpha1.PinSpec) []string { return versions(pin) }
-
-func versions(pin *v1alpha1.PinSpec) []string {
+// versionsByRelease returns the version of each release; plain manifests are the release without a name.
+func versionsByRelease(pin *v1alpha1.PinSpec) map[string]string {
+	versions := map[string]string{}
 	if pin == nil {
-		return nil
+		return versions
+	}
+	for name, release := range pin.Releases {
+		versions[name] = release.Version
 	}
 	if pin.Manifests != nil {
-		return []string{pin.Manifests.Version}
+		versions[""] = pin.Manifests.Version
 	}
-	var all []string
-	for _, name := range releaseNames(pin) {
-		all = append(all, pin.Releases[name].Version)
-	}
-	return all
+	return versions
 }
 
-// leftVersions are the versions of old that new no longer has: what a rollback leaves.
+// leftVersions are the versions of old that new has exchanged or no longer has: what a rollback leaves. They are sorted.
 func leftVersions(old, new *v1alpha1.PinSpec) []string {
-	kept := versions(new)
-	return slices.DeleteFunc(versions(old), func(v string) bool { return slices.Contains(kept, v) })
+	kept := versionsByRelease(new)
+	var left []string
+	for release, version := range versionsByRelease(old) {
+		if kept[release] != version {
+			left = append(left, version)
+		}
+	}
+	slices.Sort(left)
+	return slices.Compact(left)
 }

@@ -19,11 +19,12 @@ const schemaComment = "# yaml-language-server: $schema=../../../schemas/pin.sche
 // EncodePin returns a pin file: block style, one field a line, every string below spec quoted, fields in the order of the
 // type. Comments of old, the file as it was, are kept where what they are on is kept.
 func EncodePin(file, component string, pin *v1alpha1.PinSpec, old []byte) ([]byte, error) {
-	document := pinNode(component, pin)
-	if comments := parsed(old); comments != nil {
-		takeComments(document, comments)
+	document := &yaml.Node{Kind: yaml.DocumentNode, Content: []*yaml.Node{pinNode(component, pin)}}
+	if was := parsed(old); was != nil {
+		takeComments(document, was)
+		takeComments(document.Content[0], was.Content[0])
 	} else {
-		document.HeadComment = schemaComment
+		document.Content[0].HeadComment = schemaComment
 	}
 	var out bytes.Buffer
 	encoder := yaml.NewEncoder(&out)
@@ -47,19 +48,21 @@ func parsed(data []byte) *yaml.Node {
 	if len(data) == 0 || yaml.Unmarshal(data, &document) != nil || len(document.Content) == 0 {
 		return nil
 	}
-	root := document.Content[0]
-	if root.HeadComment == "" {
-		root.HeadComment = document.HeadComment
-	}
-	return root
+	return &document
 }
 
-// takeComments copies the comments of old onto the same keys of fresh.
+// takeComments copies the comments of old onto the same keys, and the same items, of fresh.
 func takeComments(fresh, old *yaml.Node) {
 	fresh.HeadComment, fresh.LineComment, fresh.FootComment = old.HeadComment, old.LineComment, old.FootComment
-	if fresh.Kind != yaml.MappingNode || old.Kind != yaml.MappingNode {
-		return
+	switch {
+	case fresh.Kind == yaml.MappingNode && old.Kind == yaml.MappingNode:
+		takeCommentsOfKeys(fresh, old)
+	case fresh.Kind == yaml.SequenceNode && old.Kind == yaml.SequenceNode:
+		takeCommentsOfItems(fresh, old)
 	}
+}
+
+func takeCommentsOfKeys(fresh, old *yaml.Node) {
 	for i := 0; i+1 < len(fresh.Content); i += 2 {
 		for j := 0; j+1 < len(old.Content); j += 2 {
 			if fresh.Content[i].Value == old.Content[j].Value {
@@ -68,6 +71,22 @@ func takeComments(fresh, old *yaml.Node) {
 			}
 		}
 	}
+}
+
+// takeCommentsOfItems knows an item again by its value, or by its first field: the name of an image.
+func takeCommentsOfItems(fresh, old *yaml.Node) {
+	for _, item := range fresh.Content {
+		if i := slices.IndexFunc(old.Content, func(other *yaml.Node) bool { return itemName(other) == itemName(item) }); i >= 0 {
+			takeComments(item, old.Content[i])
+		}
+	}
+}
+
+func itemName(item *yaml.Node) string {
+	if item.Kind == yaml.MappingNode && len(item.Content) > 1 {
+		return item.Content[1].Value
+	}
+	return item.Value
 }
 
 // pinNode builds the file's only document.

@@ -89,6 +89,14 @@ type Refusal struct {
 // Overridden reports whether a person went on past the rule.
 func (r Refusal) Overridden() bool { return r.Reason != "" }
 
+// Where names the rule and the cluster.
+func (r Refusal) Where() string {
+	if r.Cluster == "" {
+		return r.Rule
+	}
+	return r.Rule + " on " + r.Cluster
+}
+
 // RefusedError says that safety rules refuse a plan.
 type RefusedError struct{ Refusals []Refusal }
 
@@ -101,11 +109,7 @@ func (e *RefusedError) Error() string {
 		if i > 0 {
 			out.WriteString("\n")
 		}
-		out.WriteString("refused by " + r.Rule)
-		if r.Cluster != "" {
-			out.WriteString(" on " + r.Cluster)
-		}
-		out.WriteString(": " + r.Message)
+		out.WriteString("refused by " + r.Where() + ": " + r.Message)
 	}
 	out.WriteString("\nto go on all the same, add")
 	for _, rule := range e.rules() {

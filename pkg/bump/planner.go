@@ -19,17 +19,16 @@ func (p *Planner) Plan(ctx context.Context, fsys fs.FS, request Request) (*Plan,
 	if err := findings.Err(); err != nil {
 		return nil, err
 	}
-	builders := map[Op]func(*planning, context.Context) error{
-		OpBump: (*planning).bump, OpPromote: (*planning).promote, OpRollback: (*planning).rollback,
-		OpHold: (*planning).hold, OpUnhold: (*planning).unhold, OpFold: (*planning).fold,
-	}
-	build, known := builders[request.Op]
+	build, known := builders()[request.Op]
 	if !known {
-		return nil, usagef("there is no operation %q: there are %v", request.Op, slices.Sorted(maps.Keys(builders)))
+		return nil, usagef("there is no operation %q: there are %v", request.Op, ops())
 	}
 	w := &planning{
 		Planner: p, repo: repo, component: repo.Components[request.Component],
 		plan: &Plan{Request: request, Component: request.Component, At: p.Now()},
+	}
+	if w.component.External != "" {
+		return nil, inapplicablef("component %q is delivered outside Kubernetes: %s", w.component.Name, w.component.External)
 	}
 	if err := build(w, ctx); err != nil {
 		return nil, err
@@ -39,6 +38,16 @@ func (p *Planner) Plan(ctx context.Context, fsys fs.FS, request Request) (*Plan,
 	}
 	return w.plan, nil
 }
+
+// builders say how each operation fills a plan.
+func builders() map[Op]func(*planning, context.Context) error {
+	return map[Op]func(*planning, context.Context) error{
+		OpBump: (*planning).bump, OpPromote: (*planning).promote, OpRollback: (*planning).rollback,
+		OpHold: (*planning).hold, OpUnhold: (*planning).unhold, OpFold: (*planning).fold,
+	}
+}
+
+func ops() []Op { return slices.Sorted(maps.Keys(builders())) }
 
 // planning is one plan in the making.
 type planning struct {
@@ -103,5 +112,8 @@ func (w *planning) change(c Change) {
 
 // pin returns the cluster's pin of the component, or nil.
 func (w *planning) pin(cluster string) *control.Pin {
+	if w.repo.Clusters[cluster] == nil {
+		return nil // a stage names a cluster that is not there
+	}
 	return w.repo.Clusters[cluster].Pins[w.component.Name]
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/gitrepo"
@@ -29,6 +28,9 @@ func (ws *Workspace) push(ctx context.Context, request Request, delivery Deliver
 	if err != nil {
 		return nil, err
 	}
+	if main == "" {
+		return nil, fmt.Errorf("remote %q has no default branch: push the control repo there first, or make its HEAD name a branch that is there", ws.Remote)
+	}
 	for attempt := 1; ; attempt++ {
 		outcome, err := ws.pushOnce(ctx, request, delivery, main)
 		if !errors.Is(err, gitrepo.ErrRace) {
@@ -49,57 +51,75 @@ func (ws *Workspace) pushOnce(ctx context.Context, request Request, delivery Del
 	if err != nil {
 		return nil, err
 	}
-	at := *ws
-	planner := *ws.Planner
-	planner.Head = head
-	at.Planner = &planner
-	outcome, err := at.onto(ctx, request, delivery, head)
+	outcome, err := ws.planAt(ctx, request, head)
 	if err != nil || delivery.DryRun || len(outcome.Changes) == 0 {
 		return outcome, err
 	}
-	options := gitrepo.PushOptions{New: true}
 	if delivery.Direct {
-		outcome.Branch, options = main, gitrepo.PushOptions{}
+		outcome.Branch = main
+	} else {
+		outcome.Branch = outcome.Plan.branchFor(delivery)
 	}
-	done, err := ws.alreadyPushed(ctx, outcome)
-	if err != nil || done {
+	if err := ws.deliver(ctx, outcome, head, delivery.Direct); err != nil {
 		return outcome, err
 	}
-	_, err = ws.Git.Push(ctx, ws.Remote, outcome.Commit, outcome.Branch, options)
-	if errors.Is(err, gitrepo.ErrBranchExists) {
-		return outcome, fmt.Errorf("%w with other content: look at it, and name another with --branch NAME if it is not in the way of yours", err)
-	}
-	if err != nil {
-		return outcome, err
-	}
-	outcome.Pushed = true
 	return outcome, ws.moved(ctx, outcome.Changes)
 }
 
-// alreadyPushed reports whether the plan's branch is on the remote with the very same content, from an earlier run.
-func (ws *Workspace) alreadyPushed(ctx context.Context, outcome *Outcome) (bool, error) {
+// planAt plans on a commit, with the history that leads to it.
+func (ws *Workspace) planAt(ctx context.Context, request Request, head string) (*Outcome, error) {
+	base, err := ws.at(ctx, head)
+	if err != nil {
+		return nil, err
+	}
+	at, planner := *ws, *ws.Planner
+	planner.Head, at.Planner = head, &planner
+	return at.plan(ctx, base, request)
+}
+
+// deliver commits the outcome on head and pushes it. A branch of the plan's own that is there with the same content is as
+// good; somebody else may push it at the same time.
+func (ws *Workspace) deliver(ctx context.Context, outcome *Outcome, head string, direct bool) error {
+	if !direct {
+		if there, err := ws.pushedAlready(ctx, outcome); there || err != nil {
+			return err
+		}
+	}
+	commit, err := ws.Git.CommitOnto(ctx, head, fileChanges(outcome.Changes), outcome.Plan.Message(), gitrepo.CommitOptions{})
+	if err != nil {
+		return err
+	}
+	_, err = ws.Git.Push(ctx, ws.Remote, commit, outcome.Branch, gitrepo.PushOptions{New: !direct})
+	if errors.Is(err, gitrepo.ErrBranchExists) {
+		if there, err := ws.pushedAlready(ctx, outcome); there || err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return err
+	}
+	outcome.Commit, outcome.Pushed = commit, true
+	return nil
+}
+
+// pushedAlready reports whether the plan's branch is on the remote. One with other content is an error.
+func (ws *Workspace) pushedAlready(ctx context.Context, outcome *Outcome) (bool, error) {
 	there, err := ws.Git.RemoteRef(ctx, ws.Remote, outcome.Branch)
 	if err != nil || there == "" {
 		return false, err
 	}
-	if _, err := ws.Git.Fetch(ctx, ws.Remote, outcome.Branch); err != nil {
+	if there, err = ws.Git.Fetch(ctx, ws.Remote, outcome.Branch); err != nil {
 		return false, err
 	}
-	pushed, err := ws.Git.FS(ctx, there)
+	has, err := ws.has(ctx, there, outcome.Changes)
 	if err != nil {
 		return false, err
 	}
-	for _, change := range outcome.Changes {
-		content, err := fs.ReadFile(pushed, change.Path)
-		if errors.Is(err, fs.ErrNotExist) {
-			content, err = nil, nil
-		}
-		if err != nil || !sameContent(content, change.New) {
-			return false, err
-		}
+	if !has {
+		return false, branchInTheWay(outcome.Branch)
 	}
 	outcome.Commit, outcome.Pushed = there, true
-	outcome.Plan.say(fmt.Sprintf("branch %s has this change already", outcome.Branch))
+	outcome.Plan.say(fmt.Sprintf("branch %s of %s has this change already", outcome.Branch, ws.Remote))
 	return true, nil
 }
 

@@ -30,6 +30,8 @@ type Request struct {
 	Release string
 	// Revision is what to bump or roll back to: a commit, a version, latest; empty for the last good one of a rollback.
 	Revision string
+	// Target is the very pin to roll back to, one of RollbackTargets; it goes before Revision.
+	Target *v1alpha1.PinSpec
 	// Scope says on which clusters.
 	Scope Scope
 	// Stage is the stage to promote to; empty for the next.
@@ -61,6 +63,18 @@ var ErrUsage = errors.New("usage")
 
 // usagef returns an ErrUsage that reads as the message alone.
 func usagef(format string, args ...any) error { return usage{fmt.Errorf(format, args...)} }
+
+// ErrInapplicable is an ErrUsage of one component: the request would make sense for another one.
+var ErrInapplicable = errors.New("not applicable")
+
+// inapplicablef returns an ErrInapplicable that reads as the message alone.
+func inapplicablef(format string, args ...any) error {
+	return inapplicable{usage{fmt.Errorf(format, args...)}}
+}
+
+type inapplicable struct{ usage }
+
+func (i inapplicable) Is(target error) bool { return target == ErrInapplicable || i.usage.Is(target) }
 
 type usage struct{ error }
 

@@ -38,6 +38,9 @@ func (w *planning) pinnedClusters(what string) ([]string, error) {
 	}
 	scope := w.plan.Request.Scope
 	none := len(scope.Clusters) == 0 && scope.Stage == "" && scope.Through == "" && !scope.All
+	if len(pinned) == 0 {
+		return nil, inapplicablef("component %q is installed on no cluster", w.component.Name)
+	}
 	if none && len(pinned) != 1 {
 		return nil, usagef("say where to %s %q with --cluster: it is installed on %s", what, w.component.Name, strings.Join(inOrder(w.repo, pinned), ", "))
 	}
@@ -49,66 +52,124 @@ func (w *planning) pinnedClusters(what string) ([]string, error) {
 }
 
 func (w *planning) rollbackTarget(ctx context.Context, cluster string) (*v1alpha1.PinSpec, error) {
-	history, err := w.Deployments(ctx, w.component.Name, cluster)
+	if target := w.plan.Request.Target; target != nil {
+		return target, nil
+	}
+	found, err := w.record(ctx, w.component.Name, cluster)
 	if err != nil {
 		return nil, err
 	}
 	current := w.oldPin(cluster)
 	if revision := w.plan.Request.Revision; revision != "" {
-		return pinOfRevision(history, revision, cluster)
+		return pinOfRevision(found, revision, cluster, current)
 	}
-	targets := rollbackTargets(history, current)
+	targets := rollbackTargets(found.entries, current, w.activeHold(current))
 	if len(targets) == 0 {
-		return nil, fmt.Errorf("cluster %q has run nothing before %s that was not itself rolled back from or held: see `tfgitops log %s --cluster %s`, and name one with --to", cluster, Describe(current), w.component.Name, cluster)
+		return nil, fmt.Errorf("cluster %q has run nothing before %s that was not itself rolled back from or held%s: see `tfgitops log %s --cluster %s`, and name one with --to", cluster, Describe(current), found.caution(), w.component.Name, cluster)
 	}
 	return targets[0].After, nil
 }
 
-// pinOfRevision finds the newest pin of the past with a version or commit.
-func pinOfRevision(history []Deployed, revision, cluster string) (*v1alpha1.PinSpec, error) {
+// pinOfRevision finds the newest pin of the past with a version or commit, the current one last.
+func pinOfRevision(found record, revision, cluster string, current *v1alpha1.PinSpec) (*v1alpha1.PinSpec, error) {
+	fitting := pinsOfRevision(found.entries, revision)
+	if len(fitting) == 0 && fits(current, revision) {
+		return current, nil
+	}
+	if len(fitting) == 0 {
+		return nil, fmt.Errorf("cluster %q has never run %q%s: see `tfgitops log`, or use bump for a version that is new there", cluster, revision, found.caution())
+	}
+	if meant := commitsOf(fitting, revision); len(meant) > 1 {
+		return nil, usagef("cluster %q has run several commits that begin with %q: write one of %s", cluster, revision, strings.Join(meant, ", "))
+	}
+	if i := slices.IndexFunc(fitting, func(pin *v1alpha1.PinSpec) bool { return !sameVersion(pin, current) }); i >= 0 {
+		return fitting[i], nil
+	}
+	return current, nil
+}
+
+// pinsOfRevision returns the pins of the past with a version or commit, newest first.
+func pinsOfRevision(history []Deployed, revision string) []*v1alpha1.PinSpec {
+	var fitting []*v1alpha1.PinSpec
 	for _, entry := range history {
 		for _, pin := range []*v1alpha1.PinSpec{entry.After, entry.Before} {
-			if pin != nil && (slices.Contains(versions(pin), revision) || isCommitOf(pin, revision)) {
-				return pin, nil
+			if fits(pin, revision) {
+				fitting = append(fitting, pin)
 			}
 		}
 	}
-	return nil, fmt.Errorf("cluster %q has never run %q: see `tfgitops log`, or use bump for a version that is new there", cluster, revision)
+	return fitting
+}
+
+// fits reports whether a revision names what a pin deploys: a version of it, all of them as they are shown, or its commit.
+func fits(pin *v1alpha1.PinSpec, revision string) bool {
+	if pin == nil {
+		return false
+	}
+	for _, version := range versionsByRelease(pin) {
+		if version == revision {
+			return true
+		}
+	}
+	return Describe(pin) == revision || isCommitOf(pin, revision)
 }
 
 func isCommitOf(pin *v1alpha1.PinSpec, revision string) bool {
-	if len(revision) < minCommitDigits || pin.Commit == "" {
-		return false
+	return len(revision) >= minCommitDigits && pin.Commit != "" && sameCommit(pin.Commit, strings.ToLower(revision))
+}
+
+// commitsOf returns the different commits that a revision is a prefix of.
+func commitsOf(pins []*v1alpha1.PinSpec, revision string) []string {
+	var commits []string
+	for _, pin := range pins {
+		if isCommitOf(pin, revision) && !slices.ContainsFunc(commits, func(c string) bool { return sameCommit(c, pin.Commit) }) {
+			commits = append(commits, pin.Commit)
+		}
 	}
-	return strings.HasPrefix(pin.Commit, revision) || strings.HasPrefix(revision, pin.Commit)
+	return commits
 }
 
 // minCommitDigits is the shortest prefix of a commit that is taken for one.
 const minCommitDigits = 4
 
-// rolledBack is the pin of the past with a hold on the version that it leaves.
+// rolledBack is the pin of the past with a hold on the version that it leaves, beside those that counted before.
 func (w *planning) rolledBack(cluster string, target *v1alpha1.PinSpec) *v1alpha1.PinSpec {
 	current := w.oldPin(cluster)
 	next := clonePin(target)
-	hold := w.plan.Request.Hold
-	hold.Reason = cmp.Or(hold.Reason, "rolled back")
-	hold.Refuse = leftVersions(current, target)
-	if current.Hold != nil {
-		hold.Refuse = append(slices.Clone(current.Hold.Refuse), hold.Refuse...)
+	next.Hold = nil // a hold of the past
+	if sameVersion(current, target) {
+		next.Hold = clonePin(current).Hold
+		return next
 	}
-	slices.Sort(hold.Refuse)
-	hold.Refuse = slices.Compact(hold.Refuse)
-	if len(hold.Refuse) > 0 {
-		next.Hold = &hold
+	before := without(w.activeHold(current), leftVersions(target, current))
+	left := leftVersions(current, target)
+	added := w.plan.Request.Hold
+	added.Refuse = left
+	switch {
+	case len(left) == 0: // only values differ: no version can be refused
+		next.Hold = before
+	case before == nil:
+		added.Reason = cmp.Or(added.Reason, "rolled back")
+		next.Hold = &added
+	default:
+		next.Hold = mergeHolds(*before, added)
 	}
 	return next
 }
 
+func (w *planning) activeHold(pin *v1alpha1.PinSpec) *v1alpha1.Hold {
+	if !w.active(pin.Hold) {
+		return nil
+	}
+	return pin.Hold
+}
+
 // RollbackTargets returns what a cluster could return to, the best first, for a person to choose from.
 func (p *Planner) RollbackTargets(ctx context.Context, component, cluster string, current *v1alpha1.PinSpec) ([]Deployed, error) {
-	history, err := p.Deployments(ctx, component, cluster)
+	found, err := p.record(ctx, component, cluster)
 	if err != nil {
 		return nil, err
 	}
-	return rollbackTargets(history, current), nil
+	w := &planning{Planner: p, plan: &Plan{At: p.Now()}}
+	return rollbackTargets(found.entries, current, w.activeHold(current)), nil
 }

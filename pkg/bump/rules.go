@@ -99,11 +99,11 @@ func checkOverrides(overrides map[string]string) error {
 }
 
 func (w *planning) checkHold(_ context.Context, c Change) (string, error) {
-	if c.Old == nil || c.Old.Hold == nil || !w.active(c.Old.Hold) {
+	if c.Old == nil || !w.active(c.Old.Hold) || samePin(c.Old, c.New) {
 		return "", nil
 	}
 	hold := c.Old.Hold
-	refused := slices.DeleteFunc(versions(c.New), func(v string) bool { return !slices.Contains(hold.Refuse, v) })
+	refused := slices.DeleteFunc(leftVersions(c.New, c.Old), func(v string) bool { return !slices.Contains(hold.Refuse, v) })
 	if len(hold.Refuse) > 0 && len(refused) == 0 {
 		return "", nil
 	}
@@ -112,11 +112,6 @@ func (w *planning) checkHold(_ context.Context, c Change) (string, error) {
 		what = strings.Join(refused, ", ") + " is refused"
 	}
 	return what + ": " + describeHold(hold) + "; `tfgitops unhold` lifts it", nil
-}
-
-func (w *planning) active(hold *v1alpha1.Hold) bool {
-	until, err := hold.Until.Parse()
-	return err != nil || until.IsZero() || w.plan.At.Before(until)
 }
 
 func describeHold(hold *v1alpha1.Hold) string {
@@ -131,7 +126,7 @@ func describeHold(hold *v1alpha1.Hold) string {
 }
 
 func (w *planning) checkFreeze(_ context.Context, c Change) (string, error) {
-	if sameVersion(c.Old, c.New) {
+	if sameDeployment(c.Old, c.New) {
 		return "", nil
 	}
 	for _, window := range slices.Concat(w.repo.Spec.Freeze, w.repo.Clusters[c.Cluster].Freeze) {
@@ -150,22 +145,44 @@ func (w *planning) checkDowngrade(ctx context.Context, c Change) (string, error)
 	if c.Old == nil {
 		return "", nil
 	}
-	if relation, err := w.descends(ctx, c.New.Commit, c.Old.Commit); err != nil || relation != gitrepo.Unknown {
-		if relation == gitrepo.Yes && c.New.Commit != c.Old.Commit {
-			return fmt.Sprintf("%s is older than the pinned %s: `tfgitops rollback` goes back on purpose", c.To(), c.From()), nil
-		}
+	backward, err := w.precedes(ctx, c.New.Commit, c.Old.Commit)
+	switch {
+	case err != nil:
 		return "", err
+	case backward == gitrepo.Yes:
+		return olderThan(c.To(), c.From()), nil
 	}
 	for _, name := range releaseNames(c.New) {
 		before, after := c.Old.Releases[name].Version, c.New.Releases[name].Version
+		if backward == gitrepo.No && w.isFollower(name, c.Cluster) {
+			continue // its commit has told
+		}
 		if before != "" && isOlder(after, before) {
-			return fmt.Sprintf("%s is older than the pinned %s: `tfgitops rollback` goes back on purpose", after, before), nil
+			return olderThan(after, before), nil
 		}
 	}
 	if c.Old.Manifests != nil && c.New.Manifests != nil && isOlder(c.New.Manifests.Version, c.Old.Manifests.Version) {
-		return fmt.Sprintf("%s is older than the pinned %s", c.New.Manifests.Version, c.Old.Manifests.Version), nil
+		return olderThan(c.New.Manifests.Version, c.Old.Manifests.Version), nil
 	}
 	return "", nil
+}
+
+func olderThan(after, before string) string {
+	return fmt.Sprintf("%s is older than the pinned %s: `tfgitops rollback` goes back on purpose", after, before)
+}
+
+// precedes reports whether a commit is a proper ancestor of another.
+func (w *planning) precedes(ctx context.Context, ancestor, descendant string) (gitrepo.Relation, error) {
+	if sameCommit(ancestor, descendant) {
+		return gitrepo.Unknown, nil
+	}
+	return w.descends(ctx, ancestor, descendant)
+}
+
+// isFollower reports whether a release's versions are made from commits of the component's source.
+func (w *planning) isFollower(name, cluster string) bool {
+	release, known := w.component.Release(name)
+	return known && w.followsSource(release, cluster)
 }
 
 func isOlder(a, b string) bool {
@@ -206,6 +223,8 @@ func (w *planning) checkAncestry(ctx context.Context, c Change) (string, error) 
 	switch {
 	case on == gitrepo.Unknown && err != nil:
 		w.couldNotAsk("", fmt.Sprintf("whether %s is on branch %s of %s: %v", c.New.Commit, w.branch(), w.component.Source.URL, err))
+	case on == gitrepo.Unknown:
+		w.plan.say(fmt.Sprintf("unknown whether %s is on branch %s: %s does not have it", c.New.Commit, w.branch(), w.component.Source.URL))
 	case on == gitrepo.No && !w.allowUnmerged([]string{c.Cluster}):
 		return fmt.Sprintf("%s is not on branch %s of %s", c.New.Commit, w.branch(), w.component.Source.URL), nil
 	}
@@ -289,13 +308,18 @@ func (w *planning) checkSoak(ctx context.Context, c Change) (string, error) {
 		if !sameVersion(w.oldPin(cluster), c.New) {
 			continue // the stage-order rule's
 		}
-		history, err := w.Deployments(ctx, w.component.Name, cluster)
+		found, err := w.record(ctx, w.component.Name, cluster)
 		if err != nil {
 			w.couldNotAsk(c.Cluster, fmt.Sprintf("since when %s runs %s: %v", cluster, c.To(), err))
 			continue
 		}
-		at, known := since(history, w.oldPin(cluster))
-		if left := soak - w.plan.At.Sub(at); !known || left > 0 {
+		at, known, atLeast := found.since(w.oldPin(cluster))
+		left := soak - w.plan.At.Sub(at)
+		switch {
+		case known && left <= 0:
+		case atLeast:
+			w.couldNotAsk(c.Cluster, fmt.Sprintf("since when %s runs %s%s", cluster, c.To(), found.caution()))
+		default:
 			return fmt.Sprintf("%s has run %s for %s of the %s that stage %q asks for", cluster, c.To(), soaked(at, known, w.plan.At), soak, own.Name), nil
 		}
 	}

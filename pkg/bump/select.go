@@ -7,8 +7,24 @@ import (
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/control"
 )
 
-// clustersOf returns the clusters that a scope names, in the order of the stages, or those of the default.
+// clustersOf returns the clusters that a scope names, in the order of the stages, or those of the default; at least one.
 func clustersOf(repo *control.Repo, scope Scope, byDefault []string) ([]string, error) {
+	names, err := scopedClusters(repo, scope, byDefault)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if repo.Clusters[name] == nil {
+			return nil, usagef("%s names a cluster %q in its stages: there are %v", control.RootFile, name, repo.ClusterNames())
+		}
+	}
+	if len(names) == 0 {
+		return nil, usagef("there is no cluster here: `tfgitops cluster add` adds one")
+	}
+	return names, nil
+}
+
+func scopedClusters(repo *control.Repo, scope Scope, byDefault []string) ([]string, error) {
 	switch {
 	case scope.All:
 		return inOrder(repo, repo.ClusterNames()), nil
@@ -93,13 +109,13 @@ func (p *Plan) installed(repo *control.Repo, names []string) ([]string, error) {
 		case repo.Clusters[name].Pins[p.Component] != nil:
 			there = append(there, name)
 		case slices.Contains(p.Request.Scope.Clusters, name):
-			return nil, usagef("component %q is not installed on cluster %q: add --install to install it there", p.Component, name)
+			return nil, inapplicablef("component %q is not installed on cluster %q: add --install to install it there", p.Component, name)
 		default:
 			p.say("not installed on " + name + ": left alone")
 		}
 	}
 	if len(there) == 0 {
-		return nil, usagef("component %q is installed on none of %v: name clusters with --cluster, and add --install to install it there", p.Component, names)
+		return nil, inapplicablef("component %q is installed on none of %v: name clusters with --cluster, and add --install to install it there", p.Component, names)
 	}
 	return there, nil
 }

@@ -22,7 +22,7 @@ import (
 func (w *planning) verify(ctx context.Context) error {
 	for _, change := range w.plan.Changed() {
 		for _, name := range releaseNames(change.New) {
-			if change.Old != nil && change.Old.Releases[name].Version == change.New.Releases[name].Version && change.Old.Releases[name].Digest == change.New.Releases[name].Digest {
+			if change.Old != nil && sameRelease(change.Old.Releases[name], change.New.Releases[name]) {
 				continue
 			}
 			if err := w.verifyRelease(ctx, change, name); err != nil {
@@ -31,6 +31,13 @@ func (w *planning) verify(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func sameRelease(a, b v1alpha1.PinnedRelease) bool {
+	of := func(r v1alpha1.PinnedRelease) *v1alpha1.PinSpec {
+		return &v1alpha1.PinSpec{Releases: map[string]v1alpha1.PinnedRelease{"": r}}
+	}
+	return samePin(of(a), of(b))
 }
 
 func (w *planning) verifyRelease(ctx context.Context, change Change, name string) error {
@@ -46,8 +53,10 @@ func (w *planning) verifyRelease(ctx context.Context, change Change, name string
 	if err != nil {
 		return err
 	}
-	if err := w.verifyCommit(change, published); err != nil {
-		return err
+	if w.followsSource(release, change.Cluster) {
+		if err := verifyCommit(change, published); err != nil {
+			return err
+		}
 	}
 	images, err := w.expandImages(ctx, change, name, published)
 	if err != nil {
@@ -58,7 +67,7 @@ func (w *planning) verifyRelease(ctx context.Context, change Change, name string
 
 // verifyCommit holds the commit that the chart says it was built from against the pin's, which may thereby get all its
 // digits.
-func (w *planning) verifyCommit(change Change, published *artifact.Chart) error {
+func verifyCommit(change Change, published *artifact.Chart) error {
 	if change.New.Commit == "" {
 		return nil
 	}

@@ -66,7 +66,7 @@ func (ws *Workspace) Do(ctx context.Context, request Request, delivery Delivery)
 	case delivery.Push || delivery.Direct:
 		return ws.push(ctx, request, delivery)
 	case delivery.Branch != "":
-		return ws.onto(ctx, request, delivery, "HEAD")
+		return ws.branch(ctx, request, delivery)
 	case delivery.Commit:
 		return ws.commit(ctx, request, delivery)
 	default:
@@ -80,7 +80,11 @@ func (ws *Workspace) workingTree(ctx context.Context, request Request, delivery 
 	if err != nil || delivery.DryRun {
 		return outcome, err
 	}
-	return outcome, ws.write(outcome.Changes)
+	written, err := ws.write(outcome.Changes)
+	if err != nil {
+		ws.undo(written)
+	}
+	return outcome, err
 }
 
 // plan plans on a base and stages the files.
@@ -111,14 +115,38 @@ func (ws *Workspace) commit(ctx context.Context, request Request, delivery Deliv
 	if err != nil && !errors.As(err, &refused) {
 		return outcome, err
 	}
-	if err := ws.checkDirty(outcome); err != nil || delivery.DryRun || len(outcome.Changes) == 0 {
+	if err := ws.checkDirty(ctx, outcome); err != nil || delivery.DryRun || len(outcome.Changes) == 0 {
 		return outcome, err
 	}
-	if err := ws.write(outcome.Changes); err != nil {
-		return outcome, err
+	written, err := ws.write(outcome.Changes)
+	if err == nil {
+		outcome.Commit, err = ws.Git.Commit(ctx, paths(outcome.Changes), outcome.Plan.Message(), gitrepo.CommitOptions{})
 	}
-	outcome.Commit, err = ws.Git.Commit(ctx, paths(outcome.Changes), outcome.Plan.Message(), gitrepo.CommitOptions{})
+	if err != nil && !ws.isCommitted(ctx, outcome.Changes) {
+		ws.undo(written)
+	}
 	return outcome, err
+}
+
+// isCommitted reports whether HEAD has the changes, or cannot be read: an interruption may come after the commit was made.
+func (ws *Workspace) isCommitted(ctx context.Context, changes []render.Change) bool {
+	has, err := ws.has(context.WithoutCancel(ctx), "HEAD", changes)
+	return has || err != nil
+}
+
+// has reports whether a commit has the files as the changes make them.
+func (ws *Workspace) has(ctx context.Context, rev string, changes []render.Change) (bool, error) {
+	at, err := ws.Git.FS(ctx, rev)
+	if err != nil {
+		return false, err
+	}
+	for _, change := range changes {
+		content, err := readIfThere(at, change.Path)
+		if err != nil || !sameContent(content, change.New) {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // at returns a commit of the control repo as a file system.
@@ -129,16 +157,33 @@ func (ws *Workspace) at(ctx context.Context, rev string) (fs.FS, error) {
 	return ws.Git.FS(ctx, rev)
 }
 
-// checkDirty adds a refusal for each file to be written that is neither as in HEAD nor as it is to be, and returns the
-// plan's refusals.
-func (ws *Workspace) checkDirty(outcome *Outcome) error {
+// checkDirty adds a refusal for each file to be written that is neither as in HEAD nor as it is to be, in the working tree
+// or in the index, and returns the plan's refusals.
+func (ws *Workspace) checkDirty(ctx context.Context, outcome *Outcome) error {
+	other := map[string]string{}
 	for _, change := range outcome.Changes {
 		there, err := readIfThere(ws.Root.FS(), change.Path)
 		if err != nil {
 			return err
 		}
 		if !sameContent(there, change.Old) && !sameContent(there, change.New) {
-			outcome.Plan.refuse(RuleDirty, "", fmt.Sprintf("%s has other uncommitted changes: commit them, or restore it with `git restore %s`", change.Path, change.Path))
+			other[change.Path] = "uncommitted"
+		}
+	}
+	if len(outcome.Changes) > 0 {
+		dirty, err := ws.Git.Dirty(ctx, paths(outcome.Changes))
+		if err != nil {
+			return err
+		}
+		for _, file := range dirty {
+			if file.Staged && file.Modified && other[file.Path] == "" {
+				other[file.Path] = "staged"
+			}
+		}
+	}
+	for _, change := range outcome.Changes {
+		if kind := other[change.Path]; kind != "" {
+			outcome.Plan.refuse(RuleDirty, "", fmt.Sprintf("%s has other %s changes: commit them, or drop them with `git restore --staged --worktree %s`", change.Path, kind, change.Path))
 		}
 	}
 	return outcome.Plan.Err()
@@ -147,26 +192,41 @@ func (ws *Workspace) checkDirty(outcome *Outcome) error {
 // sameContent compares files; an absent one is the same as an absent one only.
 func sameContent(a, b []byte) bool { return (a == nil) == (b == nil) && bytes.Equal(a, b) }
 
-// write makes the changes in the working tree: pins first and synced to the disk, for nothing else says what they say.
-func (ws *Workspace) write(changes []render.Change) error {
+// write makes the changes in the working tree: pins first and synced to the disk, for nothing else says what they say. It
+// returns those that it made.
+func (ws *Workspace) write(changes []render.Change) ([]render.Change, error) {
+	var written []render.Change
 	for _, change := range changes {
 		there, err := readIfThere(ws.Root.FS(), change.Path)
 		if err != nil {
-			return err
+			return written, err
 		}
 		if sameContent(there, change.New) {
 			continue
 		}
-		if change.New == nil {
-			err = ws.Root.Remove(change.Path)
-		} else {
-			err = atomicfile.Write(ws.Root, change.Path, change.New, durabilityOf(change.Path))
+		if err := ws.writeFile(change.Path, change.New); err != nil {
+			return written, fmt.Errorf("cannot write %s: %w", change.Path, err)
 		}
-		if err != nil {
-			return fmt.Errorf("cannot write %s: %w", change.Path, err)
+		written = append(written, render.Change{Path: change.Path, Old: there, New: change.New})
+	}
+	return written, nil
+}
+
+func (ws *Workspace) writeFile(file string, content []byte) error {
+	if content == nil {
+		return ws.Root.Remove(file)
+	}
+	return atomicfile.Write(ws.Root, file, content, durabilityOf(file))
+}
+
+// undo puts files back that write changed, the last first, unless somebody has changed them since. It does what it can: the
+// error that led here is the one to show.
+func (ws *Workspace) undo(written []render.Change) {
+	for _, change := range slices.Backward(written) {
+		if there, err := readIfThere(ws.Root.FS(), change.Path); err == nil && sameContent(there, change.New) {
+			_ = ws.writeFile(change.Path, change.Old)
 		}
 	}
-	return nil
 }
 
 func durabilityOf(file string) atomicfile.Durability {
@@ -184,34 +244,56 @@ func paths(changes []render.Change) []string {
 	return names
 }
 
-// onto makes the commit on a branch of its own, on top of base, and touches neither the checked out branch nor the index.
+// branch makes the commit on a branch of its own, on top of HEAD, and touches neither the checked out branch nor the index.
 // What the same request has changed in the working tree moves to the branch: it is restored here.
-func (ws *Workspace) onto(ctx context.Context, request Request, delivery Delivery, base string) (*Outcome, error) {
-	baseFS, err := ws.at(ctx, base)
+func (ws *Workspace) branch(ctx context.Context, request Request, delivery Delivery) (*Outcome, error) {
+	base, err := ws.at(ctx, "HEAD")
 	if err != nil {
 		return nil, err
 	}
-	outcome, err := ws.plan(ctx, baseFS, request)
+	outcome, err := ws.plan(ctx, base, request)
 	if err != nil || delivery.DryRun || len(outcome.Changes) == 0 {
 		return outcome, err
 	}
-	outcome.Branch = delivery.Branch
-	if delivery.Branch == DefaultBranch {
-		outcome.Branch = outcome.Plan.BranchName()
+	outcome.Branch = outcome.Plan.branchFor(delivery)
+	outcome.Commit, err = ws.Git.CommitToBranch(ctx, outcome.Branch, "HEAD", fileChanges(outcome.Changes), outcome.Plan.Message(), gitrepo.CommitOptions{})
+	if errors.Is(err, gitrepo.ErrBranchExists) {
+		err = ws.onBranchAlready(ctx, outcome)
 	}
-	head, err := ws.Git.Resolve(ctx, base)
-	if err != nil {
-		return outcome, err
-	}
-	if delivery.Push || delivery.Direct {
-		outcome.Commit, err = ws.Git.CommitOnto(ctx, head, fileChanges(outcome.Changes), outcome.Plan.Message(), gitrepo.CommitOptions{})
-		return outcome, err
-	}
-	outcome.Commit, err = ws.Git.CommitToBranch(ctx, outcome.Branch, head, fileChanges(outcome.Changes), outcome.Plan.Message(), gitrepo.CommitOptions{})
 	if err != nil {
 		return outcome, err
 	}
 	return outcome, ws.moved(ctx, outcome.Changes)
+}
+
+// branchFor is the branch that a delivery names, or the plan's own.
+func (p *Plan) branchFor(delivery Delivery) string {
+	if delivery.Branch == "" || delivery.Branch == DefaultBranch {
+		return p.BranchName()
+	}
+	return delivery.Branch
+}
+
+// onBranchAlready accepts a branch that has the very same change, from an earlier run.
+func (ws *Workspace) onBranchAlready(ctx context.Context, outcome *Outcome) error {
+	id, err := ws.Git.Resolve(ctx, "refs/heads/"+outcome.Branch)
+	if err != nil {
+		return err
+	}
+	has, err := ws.has(ctx, id, outcome.Changes)
+	if err != nil {
+		return err
+	}
+	if !has {
+		return branchInTheWay(outcome.Branch)
+	}
+	outcome.Commit = id
+	outcome.Plan.say(fmt.Sprintf("branch %s has this change already", outcome.Branch))
+	return nil
+}
+
+func branchInTheWay(branch string) error {
+	return fmt.Errorf("branch %q: %w with other content: look at it, and name another with --branch NAME if it is not in the way of yours", branch, gitrepo.ErrBranchExists)
 }
 
 func fileChanges(changes []render.Change) []gitrepo.FileChange {
@@ -242,33 +324,6 @@ func (ws *Workspace) moved(ctx context.Context, changes []render.Change) error {
 			restore = append(restore, render.Change{Path: change.Path, Old: there, New: inHead})
 		}
 	}
-	return ws.write(restore)
-}
-
-// BranchName is the plan's own branch: from the component, the version and the clusters, so that another version or
-// another cluster never lands in it.
-func (p *Plan) BranchName() string {
-	parts := []string{string(p.Request.Op), p.Component, p.target(), strings.Join(p.Clusters(), "+")}
-	return strings.Join(slices.Collect(func(yield func(string) bool) {
-		for _, part := range parts {
-			if part != "" && !yield(branchPart(part)) {
-				return
-			}
-		}
-	}), "/")
-}
-
-// branchPart leaves of a text what a branch's name may hold.
-func branchPart(text string) string {
-	text = strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune("-_.+", r):
-			return r
-		}
-		return '-'
-	}, text)
-	for strings.Contains(text, "..") {
-		text = strings.ReplaceAll(text, "..", ".")
-	}
-	return strings.TrimSuffix(strings.Trim(text, ".-"), ".lock")
+	_, err = ws.write(restore)
+	return err
 }
