@@ -1,0 +1,158 @@
+package live
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/api/v1alpha1"
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/control"
+)
+
+func TestReadEveryOutcome(t *testing.T) {
+	t.Parallel()
+	good := newFakeAPI(testRelease{Name: "jobs-api", Wanted: "1.2.3", Live: "1.2.3", Ready: "True", Reason: "UpgradeSucceeded"}.object(t))
+	noPods := newFakeAPI()
+	noPods.answers = map[string]http.HandlerFunc{podsPath: forbids}
+	handlers := map[string]http.Handler{
+		"good": good, "no-pods": noPods, "hangs": http.HandlerFunc(hangs), "closes": http.HandlerFunc(closesConnection),
+		"forbids": http.HandlerFunc(forbids), "no-flux": &fakeAPI{token: "planted-token"}, "other-token": &fakeAPI{token: "another"},
+		"html":      http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") }),
+		"redirects": http.RedirectHandler("http://192.0.2.1/", http.StatusFound),
+	}
+	clusters, kubeconfig := fakeClusters(t, handlers)
+	clusters = append(clusters, &control.Cluster{Name: "no-context"}, &control.Cluster{Name: "unknown-context", ClusterSpec: v1alpha1.ClusterSpec{Context: "elsewhere"}})
+	snapshot, err := Reader{Connect: kubeconfig.Connect, Timeout: time.Second, Now: testNow}.Snapshot(t.Context(), clusters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"good": "", "no-pods": "", "hangs": "no answer in time", "closes": "the API server closed the connection",
+		"forbids": "the account may not list this (403)", "no-flux": errNotServed.Error(),
+		"other-token": "the API server does not accept the credentials (401)", "html": "the API server did not answer in JSON",
+		"redirects": "the API server answered 302", "no-context": "cluster.yaml names no kubeconfig context: write context: there",
+		"unknown-context": `the kubeconfig has no context "elsewhere"`,
+	}
+	got := map[string]string{}
+	for name, cluster := range snapshot.Clusters {
+		got[name] = cluster.Error
+	}
+	if difference := cmp.Diff(want, got); difference != "" {
+		t.Error(difference)
+	}
+	if got := snapshot.Clusters["no-pods"].Incomplete; got["Pod"] != "the account may not list this (403)" || len(got) != 1 {
+		t.Errorf("incomplete: %v", got)
+	}
+	if live, _ := snapshot.Clusters["good"].Releases[0].Live(); live.Version != "1.2.3" {
+		t.Errorf("live: %+v", live)
+	}
+}
+
+func TestPages(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI()
+	for i := range 2*pageSize + 1 {
+		api.lists[releasesPath] = append(api.lists[releasesPath], testRelease{Name: fmt.Sprintf("r%04d", i)}.object(t))
+	}
+	clusters, kubeconfig := fakeClusters(t, map[string]http.Handler{"c": api})
+	read := Reader{Connect: kubeconfig.Connect, Now: testNow}.Cluster(t.Context(), clusters[0])
+	if len(read.Releases) != 2*pageSize+1 || read.Error != "" {
+		t.Errorf("%d releases, %q", len(read.Releases), read.Error)
+	}
+}
+
+func TestCancelledReadEnds(t *testing.T) {
+	t.Parallel()
+	clusters, kubeconfig := fakeClusters(t, map[string]http.Handler{"hangs": http.HandlerFunc(hangs)})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := (Reader{Connect: kubeconfig.Connect, Now: testNow}).Snapshot(ctx, clusters); err == nil {
+		t.Error("a cancelled read gave no error")
+	}
+}
+
+// TestNothingSecretIsKept plants secrets wherever a cluster has some.
+func TestNothingSecretIsKept(t *testing.T) {
+	t.Parallel()
+	message := "get https://user:planted-in-url@registry.example.org/x?sig=planted-in-query: Authorization: Bearer planted-bearer-token; " +
+		`values: {"dbPassword": "planted-in-message", token: planted-too}` + "\x1b[31m"
+	api := newFakeAPI(testRelease{Name: "a", Ready: "False", Reason: "UpgradeFailed", Message: message}.object(t))
+	api.lists[podsPath] = []json.RawMessage{json.RawMessage(`{"metadata":{"name":"p","namespace":"a"},"spec":{"containers":[{"env":[{"name":"X","value":"planted-env"}]}]},
+		"status":{"containerStatuses":[{"image":"r/a:1","imageID":"r/a@sha256:0","state":{"waiting":{"reason":"ImagePullBackOff","message":"planted-waiting"}}}]}}`),
+		json.RawMessage(`{"metadata":{"name":"p","namespace":"tool-x"},"status":{"containerStatuses":[{"image":"r/tool-x:1"}]}}`)}
+	clusters, kubeconfig := fakeClusters(t, map[string]http.Handler{"c": api})
+	snapshot, err := Reader{Connect: kubeconfig.Connect, Now: testNow}.Snapshot(t.Context(), clusters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := json.Marshal(snapshot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, planted := range []string{"planted", `\u001b`, "tool-x", "127.0.0.1"} {
+		if bytes.Contains(data, []byte(planted)) {
+			t.Errorf("the snapshot holds %q:\n%s", planted, data)
+		}
+	}
+	for _, wanted := range []string{"UpgradeFailed", "registry.example.org", "ImagePullBackOff"} {
+		if !bytes.Contains(data, []byte(wanted)) {
+			t.Errorf("the snapshot lacks %q:\n%s", wanted, data)
+		}
+	}
+	var again Snapshot
+	if err := json.Unmarshal(data, &again); err != nil {
+		t.Fatal(err)
+	}
+	if difference := cmp.Diff(snapshot, &again); difference != "" {
+		t.Errorf("the snapshot does not survive JSON: %s", difference)
+	}
+}
+
+// TestScale reads 200 clusters with 100 releases each. The bounds are those of the design, widened for machines that do
+// other things besides; TFGITOPS_SCALE=1 holds to them exactly.
+func TestScale(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads 20,000 releases")
+	}
+	const clusterCount, releaseCount = 200, 100
+	api := newFakeAPI()
+	for i := range releaseCount {
+		api.lists[releasesPath] = append(api.lists[releasesPath], testRelease{
+			Name: fmt.Sprintf("release-%d", i), Wanted: "1.2.3", Live: "1.2.3", Ready: "True", Message: strings.Repeat("x", 200),
+		}.object(t))
+	}
+	handlers := map[string]http.Handler{}
+	for i := range clusterCount {
+		handlers[fmt.Sprintf("c%03d", i)] = api
+	}
+	clusters, kubeconfig := fakeClusters(t, handlers)
+	start := time.Now()
+	snapshot, err := Reader{Connect: kubeconfig.Connect, Now: time.Now}.Snapshot(t.Context(), clusters)
+	took := time.Since(start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	releases := 0
+	for _, cluster := range snapshot.Clusters {
+		releases += len(cluster.Releases)
+	}
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	t.Logf("%d releases in %v, %d MiB from the system", releases, took, memory.Sys>>20)
+	bound := 30 * time.Second
+	if os.Getenv("TFGITOPS_SCALE") != "" {
+		bound = 3 * time.Second
+	}
+	if releases != clusterCount*releaseCount || took > bound || memory.Sys > 500<<20 {
+		t.Errorf("%d releases in %v with %d MiB", releases, took, memory.Sys>>20)
+	}
+}
