@@ -182,7 +182,7 @@ func wantSecrets(t *testing.T, c *harness.Cluster, hr *helmv2.HelmRelease) {
 // wantedValues is what templates are to see of a release: the values of the control repo, nulls included, with what the Secrets add.
 func wantedValues(t *testing.T, release control.Release) any {
 	t.Helper()
-	values, isMap := asHelm(t, map[string]any(release.Values)).(map[string]any)
+	values, isMap := asHelm(t, release.Values).(map[string]any)
 	if !isMap {
 		t.Fatalf("values of %q: %T", release.Name, values)
 	}

@@ -39,7 +39,7 @@ func sameValues(t *testing.T, want control.Values, stored *helmv2.HelmRelease) {
 	if stored.Spec.Values != nil {
 		got = decoded(t, stored.Spec.Values.Raw)
 	}
-	if diff := cmp.Diff(exact(map[string]any(want)), exact(got)); diff != "" {
+	if diff := cmp.Diff(exact(want), exact(got)); diff != "" {
 		t.Errorf("values of %q (-control repo +API server):\n%s", stored.Name, diff)
 	}
 }

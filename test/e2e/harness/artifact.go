@@ -133,7 +133,7 @@ func (c *Cluster) Applied(ctx context.Context, name, revision string) (*kustomiz
 		ready := apimeta.FindStatusCondition(k.Status.Conditions, meta.ReadyCondition)
 		switch {
 		case failed != nil:
-			return nil
+			return nil //nolint:nilerr // that is the answer: it ends the wait
 		case k.Status.ObservedGeneration != k.Generation || k.Status.LastAppliedRevision != revision || ready == nil || ready.Status != metav1.ConditionTrue:
 			return fmt.Errorf("applied %q, condition %+v", k.Status.LastAppliedRevision, ready)
 		}

@@ -76,10 +76,10 @@ func WriteTree(dir string, tree fs.FS) error {
 			return err
 		}
 		to := filepath.Join(dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(to), 0o750); err != nil {
 			return err
 		}
-		return os.WriteFile(to, content, 0o644)
+		return os.WriteFile(to, content, 0o600)
 	})
 }
 

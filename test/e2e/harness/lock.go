@@ -26,7 +26,7 @@ var errLocked = errors.New("locked by another process")
 
 // tryLock is lockFile without waiting: errLocked if another process has it.
 func tryLock(path string) (*os.File, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}

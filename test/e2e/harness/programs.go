@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"time"
 )
 
 // program is one that a module below tools/ pins.
@@ -102,14 +101,12 @@ func (p Programs) build(ctx context.Context, name string, known program, path st
 		}
 		flags += stamps
 	}
-	fmt.Fprintf(p.Log, "building %s, once (%s)\n", name, path)
-	started := time.Now()
+	fmt.Fprintf(p.Log, "building %s, once, which can take minutes (%s)\n", name, path)
 	unfinished := path + ".unfinished"
 	defer os.Remove(unfinished)
 	if _, err := p.goCommand(ctx, known.module, "build", "-trimpath", "-ldflags", flags, "-o", unfinished, known.path); err != nil {
 		return fmt.Errorf("building %q: %w", name, err)
 	}
-	fmt.Fprintf(p.Log, "built %s in %s\n", name, time.Since(started).Round(time.Second))
 	return os.Rename(unfinished, path)
 }
 

@@ -102,8 +102,7 @@ func endStaleRuns(cache string) error {
 // isStale reports whether nobody holds the lock of a run. One that has no lock yet is about to.
 func isStale(dir string) bool {
 	if _, err := os.Stat(lockOf(dir)); err != nil {
-		info, err := os.Stat(dir)
-		return err == nil && time.Since(info.ModTime()) > time.Minute
+		return false
 	}
 	lock, err := tryLock(lockOf(dir))
 	if err != nil {
@@ -125,7 +124,7 @@ func endRun(dir, cache string) error {
 		time.Sleep(50 * time.Millisecond)
 	}
 	_, logErr := saveLogs(dir, cache)
-	return errors.Join(logErr, os.RemoveAll(dir))
+	return errors.Join(logErr, os.RemoveAll(dir)) //nolint:gosec // the folder that NewRun made and named
 }
 
 // processesOf returns the processes that were started in a run, by the marker in their environment.
@@ -170,7 +169,7 @@ func forgetLogs(dir string) error {
 	newestFirst := func(a, b os.DirEntry) int { return modified(b).Compare(modified(a)) }
 	slices.SortFunc(entries, newestFirst)
 	for _, entry := range entries[min(logsKept, len(entries)):] {
-		if err := os.RemoveAll(filepath.Join(dir, entry.Name())); err != nil {
+		if err := os.RemoveAll(filepath.Join(dir, entry.Name())); err != nil { //nolint:gosec // in the cache that the caller named
 			return err
 		}
 	}

@@ -35,7 +35,7 @@ func NewRun(ctx context.Context, programs Programs) (*Run, error) {
 	if err := endStaleRuns(programs.Cache); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(programs.Cache, 0o755); err != nil {
+	if err := os.MkdirAll(programs.Cache, 0o750); err != nil {
 		return nil, err
 	}
 	dir, err := os.MkdirTemp("", runPattern)
@@ -47,7 +47,7 @@ func NewRun(ctx context.Context, programs Programs) (*Run, error) {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	for _, folder := range []string{logsOf(dir), r.temporary()} {
-		if err := os.Mkdir(folder, 0o755); err != nil {
+		if err := os.Mkdir(folder, 0o750); err != nil {
 			return nil, errors.Join(err, os.RemoveAll(dir))
 		}
 	}
@@ -66,7 +66,7 @@ func (r *Run) temporary() string { return filepath.Join(r.Dir, "tmp") }
 // Folder makes a folder for the run's files.
 func (r *Run) Folder(name string) (string, error) {
 	dir := filepath.Join(r.Dir, name)
-	return dir, os.MkdirAll(dir, 0o755)
+	return dir, os.MkdirAll(dir, 0o750)
 }
 
 // Close ends every process, newest first, and removes the folder. With keepLogs it first copies the logs to the cache, and
