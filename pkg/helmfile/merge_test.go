@@ -71,7 +71,9 @@ func TestMerge(t *testing.T) {
 		},
 		{
 			name: "another version",
-			edit: func(files map[string]string) { replace(files, "clusters/test/pins/app.yaml", `"2.0.0"`, `"2.1.0" # tried`) },
+			edit: func(files map[string]string) {
+				replace(files, "clusters/test/pins/app.yaml", `"2.0.0"`, `"2.1.0" # tried`)
+			},
 			want: []string{"clusters/test/pins/app.yaml"},
 			has:  map[string]string{"clusters/test/pins/app.yaml": `version: "2.0.0"`},
 		},

@@ -2,7 +2,6 @@ package helmfile
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -15,8 +14,8 @@ import (
 const (
 	// maxOutput bounds what a template makes.
 	maxOutput = 16 << 20
-	// maxIncludes bounds how deep templates call each other.
-	maxIncludes = 200
+	// maxCalls bounds how deep templates call each other.
+	maxCalls = 50
 )
 
 // execution fills in one template, once.
@@ -27,9 +26,9 @@ type execution struct {
 	// draft is helmfile's first pass: what is missing is empty, and nothing is read.
 	draft bool
 
-	issued   []string // placeholders
-	items    int
-	includes int
+	issued []string // placeholders
+	items  int      // made by functions that make any number
+	depth  int      // of calls of templates
 }
 
 // rendered is a template's output.
@@ -86,10 +85,23 @@ func (x *execution) executeMarked(text string, data any) ([]byte, error) {
 	return run(t, data)
 }
 
-func (x *execution) execute(name, text string, data any) ([]byte, error) {
-	if x.includes++; x.includes > maxIncludes {
-		return nil, errors.New("templates call each other too deeply, or too often")
+// enter counts a call of a template by another. What it returns is to be called when that ends.
+func (x *execution) enter() (leave func(), err error) {
+	if x.depth++; x.depth > maxCalls {
+		x.depth--
+		return nil, errTooDeep
 	}
+	return func() { x.depth-- }, x.spend(1)
+}
+
+var errTooDeep = fmt.Errorf("templates call each other more than %d deep", maxCalls)
+
+func (x *execution) execute(name, text string, data any) ([]byte, error) {
+	leave, err := x.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	t, err := x.parse(name, text)
 	if err != nil {
 		return nil, err
@@ -105,11 +117,13 @@ func (x *execution) parse(name, text string) (*template.Template, error) {
 	t := template.New(name).Option(missing)
 	functions := x.functions()
 	functions["include"] = func(name string, data any) (string, error) {
-		if x.includes++; x.includes > maxIncludes*maxIncludes {
-			return "", errors.New("templates include each other too often")
+		leave, err := x.enter()
+		if err != nil {
+			return "", err
 		}
+		defer leave()
 		var out limitedBuffer
-		err := t.ExecuteTemplate(&out, name, data)
+		err = t.ExecuteTemplate(&out, name, data)
 		return out.String(), err
 	}
 	t.Funcs(functions)
