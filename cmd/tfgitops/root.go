@@ -53,7 +53,7 @@ which component runs on which cluster: bump changes a pin, render turns the pins
 	cmd.AddCommand(newRenderCmd(o), newValidateCmd(o), newSchemaCmd(o), newVersionCmd(o))
 	cmd.AddCommand(newBumpCmd(o), newPromoteCmd(o), newRollbackCmd(o), newHoldCmd(o), newUnholdCmd(o), newFoldCmd(o), newLogCmd(o))
 	cmd.AddCommand(newInitCmd(o), newClusterCmd(o), newComponentCmd(o))
-	cmd.AddCommand(newDiffCmd(o), newChartCmd(o))
+	cmd.AddCommand(newDiffCmd(o), newChartCmd(o), newPublishCmd(o))
 	cmd.AddCommand(newImportCmd(o))
 	return cmd
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/internal/safeyaml"
 )
 
 // The media types by which Flux knows its artifacts.
@@ -35,6 +37,21 @@ type Bundle struct {
 	Source, Revision string
 	// Created is the time of the commit, to the second.
 	Created time.Time
+}
+
+// BundleFiles are objects, as decoded JSON with json.Number, as a folder that kustomize builds to those very objects: each
+// value is written so that no YAML parser takes it for something else.
+func BundleFiles(objects []map[string]any) (map[string][]byte, error) {
+	const kustomization = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [objects.yaml]\n"
+	var documents bytes.Buffer
+	encoder := safeyaml.NewEncoder()
+	for _, object := range objects {
+		documents.WriteString("---\n")
+		if err := encoder.Encode(&documents, object); err != nil {
+			return nil, fmt.Errorf("writing a %v as YAML failed", object["kind"]) // the cause may quote a Secret
+		}
+	}
+	return map[string][]byte{"objects.yaml": documents.Bytes(), "kustomization.yaml": []byte(kustomization)}, nil
 }
 
 // image is the bundle in a registry's form.
