@@ -50,7 +50,7 @@ var ErrUnknownName = errors.New("is on neither side")
 // Compare says what changes from base to head. What is wrong with one cluster or release is a problem in the report; the error
 // is the context's, or about the options.
 func Compare(ctx context.Context, base, head Side, o Options) (*Report, error) {
-	c := &comparison{base: base, head: head, options: o, mask: masker{key: o.Key}, charts: newLoader(o.Charts)}
+	c := &comparison{base: base, head: head, options: o, mask: masker{key: o.Key}, charts: newLoader(o.Charts), reader: newReader()}
 	if err := c.selectClusters(); err != nil {
 		return nil, err
 	}
@@ -77,6 +77,7 @@ type comparison struct {
 	options    Options
 	mask       masker
 	charts     *loader
+	reader     *reader
 	clusters   []*clusterDiff // by name
 	problems   []Problem
 }
@@ -181,12 +182,12 @@ func (c *comparison) eachCluster(ctx context.Context, do func(context.Context, *
 func (c *comparison) buildCluster(ctx context.Context, d *clusterDiff) {
 	var err error
 	if d.state != Added {
-		if d.old, err = newSnapshot(ctx, c.base.FS, c.baseRepo, d.name); err != nil {
+		if d.old, err = c.reader.newSnapshot(ctx, c.base.FS, c.head.FS, c.baseRepo, d.name); err != nil {
 			d.problems = append(d.problems, Problem{Cluster: d.name, Side: "base", Message: err.Error(), File: control.OverlayFile(d.name)})
 		}
 	}
 	if d.state != Removed {
-		if d.new, err = newSnapshot(ctx, c.head.FS, c.headRepo, d.name); err != nil {
+		if d.new, err = c.reader.newSnapshot(ctx, c.head.FS, c.base.FS, c.headRepo, d.name); err != nil {
 			d.problems = append(d.problems, Problem{Cluster: d.name, Side: "head", Message: err.Error(), File: control.OverlayFile(d.name)})
 		}
 	}

@@ -46,7 +46,7 @@ func Expand(ctx context.Context, fsys fs.FS, cluster string, releases []string, 
 	if err := findings.Err(); err != nil {
 		return nil, err
 	}
-	s, err := newSnapshot(ctx, fsys, repo, cluster)
+	s, err := newReader().newSnapshot(ctx, fsys, fsys, repo, cluster)
 	if err != nil {
 		return nil, err
 	}

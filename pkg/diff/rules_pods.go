@@ -57,14 +57,14 @@ func podRules() []Rule {
 			Finds:   "a workload whose pods restart, and are stopped before new ones run",
 			Because: "the service is away in between",
 			Example: "one replica with strategy Recreate, or maxUnavailable: 100%",
-			check:   objectCheck(func(p pair) []string { return one(p.restarts() && stopsFirst(p.new), "%s", restartText(p)) }),
+			check:   objectCheck(func(p pair) []string { return restart(p, true) }),
 		},
 		{
 			ID: "pods-restart", Severity: Low,
 			Finds:   "a workload whose pods restart, one after another",
 			Because: "connections are cut and caches are empty",
 			Example: "the image of a Deployment",
-			check:   objectCheck(func(p pair) []string { return one(p.restarts() && !stopsFirst(p.new), "%s", restartText(p)) }),
+			check:   objectCheck(func(p pair) []string { return restart(p, false) }),
 		},
 	}
 }
@@ -92,7 +92,13 @@ func restarts(m matched) bool {
 	return !equal(old, new)
 }
 
-func (p pair) restarts() bool { return restarts(p.m) }
+// restart says how pods restart, if they do in that way.
+func restart(p pair, stopped bool) []string {
+	if !restarts(p.m) || stopsFirst(p.new) != stopped {
+		return nil
+	}
+	return []string{restartText(p)}
+}
 
 // stopsFirst reports whether no pod runs for a moment: Recreate, a StatefulSet of one, or all unavailable at once.
 func stopsFirst(object map[string]any) bool {

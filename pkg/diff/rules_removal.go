@@ -12,7 +12,7 @@ func removalRules() []Rule {
 			ID: id, Severity: severity, Because: because, Example: example,
 			Finds: "a deleted " + listKinds(kinds),
 			check: objectCheck(func(p pair) []string {
-				return one(p.removed() && slices.Contains(kinds, p.m.old.ref.kind), "%s is deleted", p.m.old.ref)
+				return one(p.removed() && slices.Contains(kinds, textAt(p.old, "kind")), "it is deleted")
 			}),
 		}
 	}

@@ -21,7 +21,11 @@ type objectIDer interface {
 // sameCluster reports whether a cluster builds the same on both sides without building it: its folder has one Git object id on
 // both, and so has everything outside of it that its overlay may lead to. False where that cannot be told.
 func sameCluster(base, head fs.FS, cluster string) bool {
-	dir := control.ClusterDir(cluster)
+	return sameTree(base, head, control.ClusterDir(cluster))
+}
+
+// sameTree is the same of any directory with a kustomization.
+func sameTree(base, head fs.FS, dir string) bool {
 	if !sameID(base, head, dir) {
 		return false
 	}
@@ -86,13 +90,17 @@ func isYAML(name string) bool {
 	return slices.Contains([]string{".yaml", ".yml"}, path.Ext(name)) || path.Base(name) == "Kustomization"
 }
 
+// waysOut are one of what a file has that names a path outside its directory: two dots and a slash, perhaps as escapes of YAML.
+// Two dots alone lead to a directory around the own one, which overlays refuse.
+var waysOut = []string{"../", `/..`, `\x2`, `\u002`, `\U0000002`, `\/`}
+
 // namedOutside returns the paths outside dir that one file names.
 func namedOutside(fsys fs.FS, dir, file string) ([]string, error) {
 	content, err := fs.ReadFile(fsys, file)
 	if err != nil {
 		return nil, err
 	}
-	if !bytes.Contains(content, []byte("..")) && !bytes.Contains(content, []byte(`\x2`)) && !bytes.Contains(content, []byte(`\u`)) {
+	if !slices.ContainsFunc(waysOut, func(way string) bool { return bytes.Contains(content, []byte(way)) }) {
 		return nil, nil
 	}
 	var found []string

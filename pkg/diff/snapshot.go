@@ -16,27 +16,42 @@ type snapshot struct {
 	cluster *control.Cluster // never nil
 	items   []item
 	byRef   map[ref]*item
-	build   *overlay.Result
+	// rest are objects of files that are the same on both sides, read when first asked for; nil where there are none.
+	rest func() map[ref]*item
+	// build is nil where the overlay was read directly.
+	build *overlay.Result
 	// unlisted says that Flux's own manifests are there and not listed: Flux would delete itself.
 	unlisted bool
 }
 
-func newSnapshot(ctx context.Context, fsys fs.FS, repo *control.Repo, cluster string) (*snapshot, error) {
-	dir := control.ClusterDir(cluster)
-	build, err := overlay.Build(ctx, fsys, dir)
+// newSnapshot reads a side's cluster, directly where the overlay only lists files. other is the other side.
+func (r *reader) newSnapshot(ctx context.Context, fsys, other fs.FS, repo *control.Repo, cluster string) (*snapshot, error) {
+	s, err := r.direct(ctx, fsys, other, repo, cluster)
+	if err != nil {
+		s, err = built(ctx, fsys, repo, cluster)
+	}
 	if err != nil {
 		return nil, err
 	}
-	s := &snapshot{repo: repo, cluster: repo.Clusters[cluster], build: build, items: make([]item, len(build.Objects))}
-	if s.cluster == nil {
+	if s.cluster = repo.Clusters[cluster]; s.cluster == nil {
 		s.cluster = &control.Cluster{Name: cluster} // its file is broken, which is a problem of the side
 	}
+	s.unlisted, err = overlay.FluxSystemUnlisted(ctx, fsys, control.ClusterDir(cluster))
+	return s, err
+}
+
+// built builds a cluster's overlay.
+func built(ctx context.Context, fsys fs.FS, repo *control.Repo, cluster string) (*snapshot, error) {
+	build, err := overlay.Build(ctx, fsys, control.ClusterDir(cluster))
+	if err != nil {
+		return nil, err
+	}
+	s := &snapshot{repo: repo, build: build, items: make([]item, len(build.Objects))}
 	for i, object := range build.Objects {
 		s.items[i] = fluxItem(cluster, object)
 	}
 	s.byRef = byRef(s.items)
-	s.unlisted, err = overlay.FluxSystemUnlisted(ctx, fsys, dir)
-	return s, err
+	return s, nil
 }
 
 // all returns the objects; none of a side without the cluster.
@@ -52,7 +67,10 @@ func (s *snapshot) find(r ref) *item {
 	if s == nil {
 		return nil
 	}
-	return s.byRef[r]
+	if found := s.byRef[r]; found != nil || s.rest == nil {
+		return found
+	}
+	return s.rest()[r]
 }
 
 // fluxItem is a built object. render writes down for its own objects which component they belong to.
@@ -67,7 +85,7 @@ func fluxItem(cluster string, object overlay.Object) item {
 // locate finds which file an object comes from, where render did not write it down, and with it the component of plain
 // manifests. The first call reads every file of the build, so only objects that differ are asked for.
 func (s *snapshot) locate(it *item) {
-	if it == nil || it.component != "" {
+	if it == nil || it.component != "" || s.build == nil {
 		return
 	}
 	origin, known := s.build.Origin(overlay.Object{Content: it.content})
