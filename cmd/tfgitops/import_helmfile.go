@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/helmfile"
-	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/render"
 )
 
 // importFlags are the flags of import helmfile as they are typed.
@@ -150,7 +149,7 @@ func (o *options) finishImport(cmd *cobra.Command, target *os.Root, f *importFla
 	messages := cmd.ErrOrStderr()
 	report := result.Report
 	if !f.dryRun {
-		if err := render.Write(cmd.Context(), target, result.Changes); err != nil {
+		if err := result.Write(cmd.Context(), target); err != nil {
 			return err
 		}
 	}
