@@ -13,7 +13,7 @@ import (
 // hold stops a pin from being changed: to the versions that the request refuses, or at all. A hold that counts already is
 // added to, never loosened.
 func (w *planning) hold(context.Context) error {
-	if strings.TrimSpace(w.plan.Request.Hold.Reason) == "" {
+	if w.plan.Request.Hold.Reason == "" {
 		return usagef("say why with --reason: it is shown to whoever is refused")
 	}
 	if err := w.plan.Request.Hold.Until.Check(); err != nil {

@@ -23,6 +23,7 @@ func (p *Planner) Plan(ctx context.Context, fsys fs.FS, request Request) (*Plan,
 	if !known {
 		return nil, usagef("there is no operation %q: there are %v", request.Op, ops())
 	}
+	request.Hold.Reason, request.Hold.Task = plainText(request.Hold.Reason), plainText(request.Hold.Task)
 	w := &planning{
 		Planner: p, repo: repo, component: repo.Components[request.Component],
 		plan: &Plan{Request: request, Component: request.Component, At: p.Now()},

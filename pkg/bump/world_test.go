@@ -37,6 +37,7 @@ type world struct {
 	history    *fakeHistory
 	planner    *Planner
 	now        time.Time
+	decoded    map[string]*v1alpha1.PinSpec // pins by the content of their files
 }
 
 // builds is how many commits app's source has.
@@ -78,7 +79,7 @@ releases:
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{
-		t: t, now: time.Date(2026, 8, 10, 12, 0, 0, 0, time.UTC),
+		t: t, decoded: map[string]*v1alpha1.PinSpec{}, now: time.Date(2026, 8, 10, 12, 0, 0, 0, time.UTC),
 		files: map[string]string{
 			"tfgitops.yaml":                 object("ControlRepo", "example", rootSpec),
 			"components/app/component.yaml": object("Component", "app", appSpec),
@@ -145,11 +146,14 @@ func (w *world) pin(cluster, component string) *v1alpha1.PinSpec {
 	if !there {
 		return nil
 	}
-	pin, findings := control.DecodePin(file, []byte(content))
-	if err := findings.Err(); err != nil {
-		w.t.Fatal(err)
+	if w.decoded[content] == nil {
+		pin, findings := control.DecodePin(file, []byte(content))
+		if err := findings.Err(); err != nil {
+			w.t.Fatal(err)
+		}
+		w.decoded[content] = &pin.Spec
 	}
-	return &pin.Spec
+	return clonePin(w.decoded[content])
 }
 
 // replace edits a file of the world.
