@@ -20,7 +20,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: demo DIR")
 		os.Exit(2)
 	}
-	if err := run(ctx, os.Args[1], os.Stdin); err != nil {
+	if err := run(ctx, filepath.Clean(os.Args[1]), os.Stdin); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
