@@ -56,6 +56,7 @@ type helmRelease struct {
 		ObservedGeneration    int64       `json:"observedGeneration"`
 		Conditions            []condition `json:"conditions"`
 		LastAttemptedRevision string      `json:"lastAttemptedRevision"`
+		HelmChart             string      `json:"helmChart"` // namespace/name
 		History               []struct {
 			ChartName    string    `json:"chartName"`
 			ChartVersion string    `json:"chartVersion"`
@@ -80,7 +81,7 @@ func (h helmRelease) release() Release {
 	r := Release{
 		Name: h.Metadata.Name, Component: h.Metadata.Annotations.Component, Commit: h.Metadata.Annotations.Commit,
 		TargetNamespace: h.Spec.TargetNamespace, Chart: chart.Chart, Wanted: chart.Version,
-		SourceKind: source.Kind, SourceName: source.Name, Suspended: h.Spec.Suspend,
+		SourceKind: source.Kind, SourceName: source.Name, HelmChart: lastPart(h.Status.HelmChart), Suspended: h.Spec.Suspend,
 		Observed:  h.Status.ObservedGeneration >= h.Metadata.Generation,
 		Ready:     conditionOf(h.Status.Conditions, "Ready"),
 		Drifted:   conditionOf(h.Status.Conditions, "Drifted"),
@@ -94,6 +95,9 @@ func (h helmRelease) release() Release {
 	}
 	return r
 }
+
+// lastPart is the name in namespace/name.
+func lastPart(name string) string { return name[strings.LastIndex(name, "/")+1:] }
 
 type sourceObject struct {
 	Metadata meta `json:"metadata"`

@@ -45,7 +45,9 @@ type Release struct {
 	// SourceKind and SourceName name the object that the chart comes from.
 	SourceKind string `json:"sourceKind,omitempty"`
 	SourceName string `json:"sourceName,omitempty"`
-	Suspended  bool   `json:"suspended,omitempty"`
+	// HelmChart is the object that Flux made of the two, where the release is pinned by version.
+	HelmChart string `json:"helmChart,omitempty"`
+	Suspended bool   `json:"suspended,omitempty"`
 	// Observed says that Flux has seen the newest form of the object: otherwise its conditions are of an older one.
 	Observed bool `json:"observed"`
 	// Ready, Drifted and Stalled are Flux's conditions; nil where there is none.

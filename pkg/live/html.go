@@ -1,0 +1,212 @@
+package live
+
+import (
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+//go:embed dashboard.html
+var dashboardPage string
+
+//go:embed dashboard.css
+var dashboardStyle string
+
+// oldData is the age from which a cluster's data is shown as old.
+const oldData = 30 * time.Minute
+
+// runbooks is where the runbooks are, from the control repo's point of view.
+const runbooks = "docs/runbooks/"
+
+// WriteHTML writes the report as one self-contained page: no script, nothing fetched, and a policy that holds a browser to
+// that. What others wrote is escaped.
+func WriteHTML(out io.Writer, report Report) error {
+	page, err := template.New("dashboard").Funcs(template.FuncMap{
+		"age":   func(at time.Time) string { return age(at, report.Time) },
+		"when":  func(at time.Time) string { return at.UTC().Format("2006-01-02 15:04Z") },
+		"short": func(commit string) string { return commit[:min(len(commit), shortCommit)] },
+	}).Parse(dashboardPage)
+	if err != nil {
+		return fmt.Errorf("the dashboard's template: %w", err)
+	}
+	return page.Execute(out, newDashboard(report))
+}
+
+// Policy is the page's Content-Security-Policy, for a server's header too: the page's own style, and nothing else.
+func Policy() string {
+	sum := sha256.Sum256([]byte(dashboardStyle))
+	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'"
+}
+
+// dashboard is what the template shows.
+type dashboard struct {
+	Report
+	Style    template.CSS
+	Policy   string
+	Info     StateInfo
+	Counts   []stateCount
+	States   []StateInfo
+	Columns  []string
+	Matrix   []matrixRow
+	Waiting  []Lane
+	Failures []failure
+	Data     []dataAge
+}
+
+type stateCount struct {
+	StateInfo
+	Count int
+}
+
+type matrixRow struct {
+	Component string
+	Cells     []cell
+}
+
+type cell struct {
+	*Row
+	StateInfo
+	// Pinned and Live hide those of the Row: what is shown of them.
+	Pinned, Live string
+	CommitURL    template.URL
+	CompareURL   template.URL
+	Waits        string
+}
+
+type failure struct {
+	*Row
+	StateInfo
+	RunbookPath string
+}
+
+type dataAge struct {
+	ClusterStatus
+	Texts []string
+	Old   bool
+}
+
+func newDashboard(report Report) dashboard {
+	page := dashboard{
+		Report: report, Style: template.CSS(dashboardStyle), Policy: Policy(), //nolint:gosec // our own file
+		Info: info(report.Verdict), States: States(),
+	}
+	for _, state := range States() {
+		if count := countState(report.Rows, state.State); count > 0 {
+			page.Counts = append(page.Counts, stateCount{state, count})
+		}
+	}
+	page.matrix()
+	for _, lane := range report.Lanes {
+		if !lane.WaitingSince.IsZero() || differs(lane) {
+			page.Waiting = append(page.Waiting, lane)
+		}
+	}
+	for i := range report.Rows {
+		if row := &report.Rows[i]; row.State.rank() <= Suspended.rank() {
+			state := info(row.State)
+			page.Failures = append(page.Failures, failure{row, state, runbooks + state.Runbook + ".md"})
+		}
+	}
+	for _, cluster := range report.Clusters {
+		old := cluster.Error != "" || report.Time.Sub(cluster.Read) > oldData
+		page.Data = append(page.Data, dataAge{cluster, cluster.Lines(report.Time), old})
+	}
+	return page
+}
+
+func differs(lane Lane) bool {
+	return slices.ContainsFunc(lane.Steps, func(s LaneStep) bool { return s.Version != lane.Steps[0].Version })
+}
+
+func info(state State) StateInfo { return States()[state.rank()] }
+
+func countState(rows []Row, state State) int {
+	count := 0
+	for _, row := range rows {
+		if row.State == state {
+			count++
+		}
+	}
+	return count
+}
+
+// matrix puts the rows into one line a component and one column a cluster.
+func (d *dashboard) matrix() {
+	for _, cluster := range d.Clusters {
+		d.Columns = append(d.Columns, cluster.Name)
+	}
+	byComponent := map[string]map[string]*Row{}
+	for i := range d.Rows {
+		row := &d.Rows[i]
+		if byComponent[row.Component] == nil {
+			byComponent[row.Component] = map[string]*Row{}
+		}
+		if there := byComponent[row.Component][row.Cluster]; there == nil || row.State.rank() < there.State.rank() {
+			byComponent[row.Component][row.Cluster] = row
+		}
+	}
+	for _, component := range sortedKeys(byComponent) {
+		line := matrixRow{Component: component}
+		for _, cluster := range d.Columns {
+			line.Cells = append(line.Cells, d.cell(byComponent[component][cluster]))
+		}
+		d.Matrix = append(d.Matrix, line)
+	}
+}
+
+func (d *dashboard) cell(row *Row) cell {
+	if row == nil {
+		return cell{}
+	}
+	shown := cell{Row: row, StateInfo: info(row.State), Live: row.LiveText()}
+	if shown.Live == "-" {
+		shown.Live = "nothing, or it is not known what"
+	}
+	if row.Pinned != nil {
+		shown.Pinned = shortVersion(row.Pinned.Version, row.Pinned.Commit)
+		shown.CommitURL = commitURL(row.Source, row.Pinned.Commit)
+	}
+	if row.Behind != nil && row.Behind.Commits > 0 {
+		shown.Waits = waitsText(*row.Behind, d.Time)
+	}
+	if row.Live != nil && row.Pinned != nil && row.Live.Commit != "" && row.Pinned.Commit != "" && shown.Live != shown.Pinned {
+		shown.CompareURL = compareURL(row.Source, row.Live.Commit, row.Pinned.Commit)
+	}
+	return shown
+}
+
+func waitsText(behind Behind, now time.Time) string {
+	if behind.Commits == 1 {
+		return "1 commit waits, for " + age(behind.Oldest, now)
+	}
+	return fmt.Sprintf("%d commits wait, the oldest for %s", behind.Commits, age(behind.Oldest, now))
+}
+
+// commitURL is where GitLab shows a commit. The address was checked to be https, and a commit is hexadecimal.
+func commitURL(source, commit string) template.URL {
+	if source == "" || commit == "" {
+		return ""
+	}
+	return template.URL(source + forgePath(source) + "commit/" + commit) //nolint:gosec // see above
+}
+
+func compareURL(source, from, to string) template.URL {
+	if source == "" {
+		return ""
+	}
+	return template.URL(source + forgePath(source) + "compare/" + from + "..." + to) //nolint:gosec // see above
+}
+
+// forgePath is what GitLab puts between a project and its pages; GitHub puts nothing there.
+func forgePath(source string) string {
+	if strings.HasPrefix(source, "https://github.com/") {
+		return "/"
+	}
+	return "/-/"
+}

@@ -1,0 +1,165 @@
+package live
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode/utf8"
+
+	"sigs.k8s.io/yaml"
+)
+
+// Formats are the forms in which a report is written.
+func Formats() map[string]func(io.Writer, Report) error {
+	return map[string]func(io.Writer, Report) error{"table": writeTable, "json": writeReportJSON, "yaml": writeReportYAML, "html": WriteHTML}
+}
+
+func writeReportJSON(out io.Writer, report Report) error { return WriteJSON(out, report) }
+
+// WriteJSON writes a document as people and programs read it.
+func WriteJSON(out io.Writer, document any) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(document)
+}
+
+func writeReportYAML(out io.Writer, report Report) error { return WriteYAML(out, report) }
+
+// WriteYAML writes a document with the names of its JSON form.
+func WriteYAML(out io.Writer, document any) error {
+	data, err := yaml.Marshal(document)
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(data)
+	return err
+}
+
+// maxNote is where a table cuts a note, in characters: JSON has all of it.
+const maxNote = 80
+
+func writeTable(out io.Writer, report Report) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "COMPONENT\tCLUSTER\tPINNED\tLIVE\tSTATE\tBEHIND\tFLUX\tNOTE")
+	for _, row := range report.Rows {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", row.Component, row.Cluster, row.PinnedText(report.Time), row.LiveText(),
+			row.State, row.Behind.text(report.Time), orDash(cut(row.Flux, maxNote)), cut(row.Note, maxNote))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(out)
+	for _, external := range report.External {
+		fmt.Fprintf(out, "%s is delivered outside Kubernetes: %s\n", external.Component, external.How)
+	}
+	for _, cluster := range report.Clusters {
+		for _, line := range cluster.Lines(report.Time) {
+			fmt.Fprintf(out, "%s: %s\n", cluster.Name, line)
+		}
+	}
+	_, err := fmt.Fprintf(out, "verdict: %s\n", report.Verdict)
+	return err
+}
+
+// Lines say how old what is known of a cluster is, and what is wrong there.
+func (c ClusterStatus) Lines(now time.Time) []string {
+	var lines []string
+	if c.Error != "" {
+		lines = append(lines, c.Error)
+	} else {
+		lines = append(lines, "read "+age(c.Read, now)+" ago")
+	}
+	if !c.BehindSince.IsZero() {
+		lines = append(lines, "Flux has not applied a commit of "+age(c.BehindSince, now)+" ago")
+	}
+	for _, kind := range sortedKeys(c.Incomplete) {
+		lines = append(lines, kind+": "+c.Incomplete[kind])
+	}
+	return append(lines, c.Notes...)
+}
+
+// PinnedText is what is pinned and for how long, in a few characters.
+func (r Row) PinnedText(now time.Time) string {
+	if r.Pinned == nil {
+		return "-"
+	}
+	text := shortVersion(r.Pinned.Version, r.Pinned.Commit)
+	if !r.Pinned.Since.IsZero() {
+		text += " " + age(r.Pinned.Since, now)
+	}
+	return text
+}
+
+// LiveText is what runs, in a few characters.
+func (r Row) LiveText() string {
+	if r.Live == nil || r.Live.Version == "" {
+		return "-"
+	}
+	return shortVersion(r.Live.Version, r.Live.Commit)
+}
+
+// BehindText is how many commits wait, and for how long.
+func (r Row) BehindText(now time.Time) string { return r.Behind.text(now) }
+
+func (b *Behind) text(now time.Time) string {
+	switch {
+	case b == nil:
+		return "?"
+	case b.Commits == 0:
+		return "0"
+	}
+	return fmt.Sprintf("%d (%s)", b.Commits, age(b.Oldest, now))
+}
+
+// shortCommit is how many digits of a commit people read.
+const shortCommit = 8
+
+// shortVersion is the commit where there is one: it says what the rest of the version repeats.
+func shortVersion(version, commit string) string {
+	if commit != "" {
+		return commit[:min(len(commit), shortCommit)]
+	}
+	return cut(version, maxVersion)
+}
+
+const maxVersion = 28
+
+// age is how long ago something was, in its largest unit.
+func age(at, now time.Time) string {
+	if at.IsZero() {
+		return "?"
+	}
+	span := max(now.Sub(at), 0)
+	switch {
+	case span < time.Minute:
+		return fmt.Sprintf("%ds", int(span.Seconds()))
+	case span < time.Hour:
+		return fmt.Sprintf("%dm", int(span.Minutes()))
+	case span < 2*day:
+		return fmt.Sprintf("%dh", int(span.Hours()))
+	}
+	return fmt.Sprintf("%dd", int(span/day))
+}
+
+// cut shortens a text to so many characters.
+func cut(text string, limit int) string {
+	if utf8.RuneCountInString(text) <= limit {
+		return text
+	}
+	return strings.TrimSpace(string([]rune(text)[:limit-1])) + "…"
+}
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
