@@ -7,6 +7,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -78,12 +79,19 @@ func Node(value any) *yaml.Node {
 	}
 }
 
+// numberNode writes a number as it is. Beyond 64 bits YAML parsers read digits alone as a float.
 func numberNode(n json.Number) *yaml.Node {
-	tag := "!!int"
-	if strings.ContainsAny(string(n), ".eE") {
-		tag = "!!float"
+	tag := "!!float"
+	if isInteger(string(n)) {
+		tag = "!!int"
 	}
 	return &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: string(n)}
+}
+
+func isInteger(n string) bool {
+	_, signed := strconv.ParseInt(n, 10, 64)
+	_, unsigned := strconv.ParseUint(n, 10, 64)
+	return signed == nil || unsigned == nil
 }
 
 func stringNode(s string) *yaml.Node {
