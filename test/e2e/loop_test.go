@@ -313,12 +313,14 @@ func (l *loop) ready(t *testing.T, version string) *helmv2.HelmRelease {
 	})
 }
 
-// failed waits until Flux says that it could not bring the release to that version.
+// failed waits until Flux says that it could not bring the release to that version, naming it. Where the chart is not to be had,
+// status.observedGeneration stays behind for ever: only the condition's own tells that Flux has seen the change.
 func (l *loop) failed(t *testing.T, version string) *helmv2.HelmRelease {
 	t.Helper()
 	return l.until(t, "failed at "+version, func(hr *helmv2.HelmRelease) bool {
 		condition := apimeta.FindStatusCondition(hr.Status.Conditions, meta.ReadyCondition)
-		return isObserved(hr, version) && condition != nil && condition.Status == metav1.ConditionFalse
+		return condition != nil && condition.Status == metav1.ConditionFalse && condition.ObservedGeneration == hr.Generation &&
+			hr.Spec.Chart.Spec.Version == version && strings.Contains(condition.Message, version)
 	})
 }
 

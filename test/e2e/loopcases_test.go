@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"os"
 	"strings"
 	"testing"
@@ -110,12 +111,12 @@ func TestLoopFailedUpgrade(t *testing.T) {
 	}
 }
 
-// deployment is a chart whose pods a restart would be seen of.
+// deployment is a chart of which a restart would be seen. It runs no pods: not every cluster here has nodes.
 const deployment = `apiVersion: apps/v1
 kind: Deployment
 metadata: {name: {{ .Release.Name }}}
 spec:
-  replicas: 1
+  replicas: 0
   selector: {matchLabels: {app: {{ .Release.Name }}}}
   template:
     metadata: {labels: {app: {{ .Release.Name }}}}
@@ -171,24 +172,22 @@ func TestLoopAdoption(t *testing.T) {
 	}
 }
 
-// available makes the Deployment look as a kubelet and the controller manager would: nothing here does.
+// available makes the Deployment look as the controller manager does, which the tests' own API server lacks. It has no pods.
 func available(t *testing.T, l *loop, namespace string) *appsv1.Deployment {
 	t.Helper()
 	var d appsv1.Deployment
-	if err := l.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: l.name}, &d); err != nil {
-		t.Fatal(err)
-	}
-	if d.Status.AvailableReplicas > 0 || os.Getenv(anyKubeconfig) != "" {
-		return &d
-	}
-	d.Status = appsv1.DeploymentStatus{
-		ObservedGeneration: d.Generation, Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: 1, AvailableReplicas: 1,
-		Conditions: []appsv1.DeploymentCondition{
+	err := harness.Poll(within(t, time.Minute), "the Deployment to be available", func(ctx context.Context) error {
+		if err := l.Get(ctx, client.ObjectKey{Namespace: namespace, Name: l.name}, &d); err != nil {
+			return err
+		}
+		d.Status.ObservedGeneration = d.Generation
+		d.Status.Conditions = []appsv1.DeploymentCondition{
 			{Type: appsv1.DeploymentAvailable, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now(), LastUpdateTime: metav1.Now()},
 			{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: "NewReplicaSetAvailable", LastTransitionTime: metav1.Now(), LastUpdateTime: metav1.Now()},
-		},
-	}
-	if err := l.Status().Update(t.Context(), &d); err != nil {
+		}
+		return l.Status().Update(ctx, &d)
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	return &d
