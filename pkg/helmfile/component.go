@@ -64,8 +64,10 @@ func (r *reader) components(u *unit) []*component {
 			in.context = main.context
 			all = append(all, in)
 			if !u.alone && len(o.in) > 0 {
-				in.notes.add(Item{Position: anyOf(o.in).at, Construct: "releases[]", Status: Mapped,
-					Text: fmt.Sprintf("release %q is not in every environment of %s: it is the component %s", o.name, u.file, in.name)})
+				in.notes.add(Item{
+					Position: anyOf(o.in).at, Construct: "releases[]", Status: Mapped,
+					Text: fmt.Sprintf("release %q is not in every environment of %s: it is the component %s", o.name, u.file, in.name),
+				})
 			}
 		}
 		r.put(in, o)

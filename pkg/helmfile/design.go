@@ -153,8 +153,10 @@ func (d *design) commit(c *component, cluster string) string {
 func (d *design) noteUnknown(c *component) {
 	at := Position{File: control.ComponentFile(c.name)}
 	if len(d.dependencies[c.name]) == 0 && c.manifests == nil {
-		d.notes.add(Item{Position: at, Component: c.name, Construct: "dependsOn", Status: Todo, Text: "no needs: helmfile deployed it in any order",
-			Help: "write dependsOn with the components whose CRDs, certificates or namespaces it uses"})
+		d.notes.add(Item{
+			Position: at, Component: c.name, Construct: "dependsOn", Status: Todo, Text: "no needs: helmfile deployed it in any order",
+			Help: "write dependsOn with the components whose CRDs, certificates or namespaces it uses",
+		})
 	}
 	d.notes.add(Item{Position: at, Component: c.name, Construct: "protect", Status: Todo, Text: "a pin that is removed removes it", Help: "write protect: true if it must never be pruned: CRDs, networking, admission"})
 	if slices.ContainsFunc(c.clusters(), func(cluster string) bool { return d.commit(c, cluster) != "" }) {

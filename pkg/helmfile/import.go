@@ -86,8 +86,10 @@ func (r *reader) distinct(components []*component) []*component {
 		names[c.name] = c
 		for _, name := range c.order {
 			if other := releases[name]; other != nil && other != c {
-				c.notes.add(Item{Position: Position{File: c.from}, Construct: "releases[].name", Status: Failed, Text: fmt.Sprintf("the release name %q is taken by %s", name, other.from),
-					Help: "a control repo has each name once: give one of them another, by installing it anew"})
+				c.notes.add(Item{
+					Position: Position{File: c.from}, Construct: "releases[].name", Status: Failed, Text: fmt.Sprintf("the release name %q is taken by %s", name, other.from),
+					Help: "a control repo has each name once: give one of them another, by installing it anew",
+				})
 			}
 			releases[name] = c
 			c.checkChart(name)
@@ -103,8 +105,10 @@ func (c *component) checkChart(name string) {
 		charts[c.releases[cluster][name].chart] = true
 	}
 	if len(charts) > 1 {
-		c.notes.add(Item{Position: c.releases[c.clusters()[0]][name].at, Construct: "releases[].chart", Status: Failed, Text: fmt.Sprintf("release %q has the charts %s, each in another environment", name, strings.Join(slices.Sorted(maps.Keys(charts)), ", ")),
-			Help: "a release has one chart: make it two releases"})
+		c.notes.add(Item{
+			Position: c.releases[c.clusters()[0]][name].at, Construct: "releases[].chart", Status: Failed, Text: fmt.Sprintf("release %q has the charts %s, each in another environment", name, strings.Join(slices.Sorted(maps.Keys(charts)), ", ")),
+			Help: "a release has one chart: make it two releases",
+		})
 	}
 }
 

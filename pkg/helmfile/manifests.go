@@ -37,8 +37,10 @@ func (r *reader) leftovers(units []*unit) ([]*component, []Item) {
 		case slices.ContainsFunc(files, func(f string) bool { return r.source.read[f] }):
 			items = append(items, Item{Position: Position{File: dir}, Construct: "folder", Status: Mapped, Text: "values that helmfiles read: they are in the values files of each release"})
 		default:
-			items = append(items, Item{Position: Position{File: dir}, Construct: "folder", Status: Todo, Text: "no helmfile and no manifests: nothing is deployed from here",
-				Help: "if it is delivered otherwise (a Debian package, say), write a component.yaml with external: to have it listed"})
+			items = append(items, Item{
+				Position: Position{File: dir}, Construct: "folder", Status: Todo, Text: "no helmfile and no manifests: nothing is deployed from here",
+				Help: "if it is delivered otherwise (a Debian package, say), write a component.yaml with external: to have it listed",
+			})
 		}
 	}
 	return found, items
@@ -142,8 +144,8 @@ func (r *reader) manifestsComponent(dir string, plain map[string][]byte, files [
 	name := dnsName(path.Base(dir))
 	c := newComponent(name, dir, nil)
 	c.manifests = &manifests{files: plain}
-	how := ""
-	if c.manifests.version, how = versionOf(plain); how == "" {
+	version, how := versionOf(plain)
+	if c.manifests.version = version; how == "" {
 		how = "no label or annotation of the objects names their version, so it is made of their digest"
 	}
 	c.notes.add(Item{Position: Position{File: dir}, Construct: "manifests", Status: Mapped, Text: fmt.Sprintf("plain manifests, version %s (%s): a component that Flux applies as it is", c.manifests.version, how)})
@@ -165,7 +167,10 @@ func versionOf(files map[string][]byte) (version, from string) {
 	said := map[string]map[string]bool{} // by key, then version
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		digest.Write(files[name])
-		for o := range objects(files[name]) {
+		for o, err := range objects(files[name]) {
+			if err != nil {
+				break // it has been read before
+			}
 			for _, set := range []map[string]string{o.Metadata.Labels, o.Metadata.Annotations} {
 				noteVersions(said, set)
 			}

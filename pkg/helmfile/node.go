@@ -14,7 +14,6 @@ const maxNodes = 200_000
 
 // document is YAML text with its comments, aliases written out, and where each node comes from.
 type document struct {
-	root  *yaml.Node // a mapping, or nil for no content
 	file  string
 	lines []int // the line in the file of each line of the text; nil where they are the same
 	left  int   // how many nodes may still be made

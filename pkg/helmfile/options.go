@@ -77,7 +77,7 @@ func ParsePaths(texts []string) (map[string][]string, error) {
 func StateValues(files, sets []string) (map[string]any, error) {
 	merged := control.Values{}
 	for _, file := range files {
-		content, err := os.ReadFile(file) //nolint:gosec // a file that whoever runs this names
+		content, err := os.ReadFile(file)
 		if err != nil {
 			return nil, err
 		}

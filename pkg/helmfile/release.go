@@ -75,9 +75,7 @@ func (r *reader) inherited(root, node *yaml.Node, way []string) (*yaml.Node, err
 	inherit := child(node, "inherit")
 	var entries []*yaml.Node
 	if len(way) == 0 {
-		for _, name := range contentOf(child(root, "defaultInherit")) {
-			entries = append(entries, name)
-		}
+		entries = slices.Clone(contentOf(child(root, "defaultInherit")))
 	}
 	for _, entry := range append(entries, contentOf(inherit)...) {
 		name := text(child(entry, "template"))
@@ -239,8 +237,10 @@ func (r *reader) isOn(s state, node *yaml.Node, at Position) (bool, error) {
 		return false, wrongAt(at, "installed: %w", err)
 	}
 	if !on {
-		r.notes.add(Item{Position: at, Construct: "releases[].installed", Status: Mapped, Text: fmt.Sprintf("the release %q is not installed in %s: it has no pin there", text(child(node, "name")), s.env.name),
-			Help: "helmfile would uninstall it; Flux knows nothing of it: uninstall it by hand if it is still there"})
+		r.notes.add(Item{
+			Position: at, Construct: "releases[].installed", Status: Mapped, Text: fmt.Sprintf("the release %q is not installed in %s: it has no pin there", text(child(node, "name")), s.env.name),
+			Help: "helmfile would uninstall it; Flux knows nothing of it: uninstall it by hand if it is still there",
+		})
 		return false, nil
 	}
 	if template := plain(child(node, "conditionTemplate")); !isNull(template) {
@@ -252,8 +252,10 @@ func (r *reader) isOn(s state, node *yaml.Node, at Position) (bool, error) {
 		return false, wrongAt(r.position(child(node, "condition")), "%w", err)
 	}
 	if !on {
-		r.notes.add(Item{Position: r.position(child(node, "condition")), Construct: "releases[].condition", Status: Mapped,
-			Text: fmt.Sprintf("the condition of release %q does not hold in %s: it has no pin there", text(child(node, "name")), s.env.name)})
+		r.notes.add(Item{
+			Position: r.position(child(node, "condition")), Construct: "releases[].condition", Status: Mapped,
+			Text: fmt.Sprintf("the condition of release %q does not hold in %s: it has no pin there", text(child(node, "name")), s.env.name),
+		})
 	}
 	return on, nil
 }

@@ -119,8 +119,10 @@ func (r *reader) repositoryNamed(s state, alias string) (chartRepository, error)
 	case slices.ContainsFunc(others, func(o chartRepository) bool { return o.url != others[0].url }):
 		return chartRepository{}, fmt.Errorf("the repository %q is not declared here, and others declare it differently: add it to repositories", alias)
 	}
-	r.notes.add(Item{Position: Position{File: s.file}, Construct: "repositories", Status: Todo, Text: fmt.Sprintf("the repository %q is used and not declared here", alias),
-		Help: fmt.Sprintf("taken from %s: check that this is what is meant", others[0].at)})
+	r.notes.add(Item{
+		Position: Position{File: s.file}, Construct: "repositories", Status: Todo, Text: fmt.Sprintf("the repository %q is used and not declared here", alias),
+		Help: fmt.Sprintf("taken from %s: check that this is what is meant", others[0].at),
+	})
 	return others[0], nil
 }
 

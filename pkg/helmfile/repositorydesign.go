@@ -30,11 +30,13 @@ type repositoryKey struct{ alias, url string }
 
 func keyOf(r chartRepository) repositoryKey { return repositoryKey{r.name, r.url} }
 
-func (d *repositoryDesign) nameFor(cluster string, r chartRepository) string {
-	return d.names[cluster][keyOf(r)]
+func (made *repositoryDesign) nameFor(cluster string, r chartRepository) string {
+	return made.names[cluster][keyOf(r)]
 }
 
-func (d *repositoryDesign) pattern(name string) string { return d.repositories[name].VersionPattern }
+func (made *repositoryDesign) pattern(name string) string {
+	return made.repositories[name].VersionPattern
+}
 
 // use is a release that takes its chart from a repository on a cluster.
 type use struct {

@@ -74,12 +74,6 @@ func (v *vault) in(text string) []string {
 	return found
 }
 
-// isWhole reports whether a text is one placeholder and, at most, space around it.
-func (v *vault) isWhole(text string) bool {
-	found := v.in(text)
-	return len(found) == 1 && strings.TrimSpace(text) == found[0]
-}
-
 // describe replaces placeholders in a text by the names of their sources.
 func (v *vault) describe(text string) string {
 	for _, p := range v.in(text) {

@@ -194,8 +194,10 @@ func (r *reader) takeEncrypted(read *release) {
 	for _, name := range read.encrypted {
 		key := strings.Trim(secretKey.ReplaceAllString(name, "-"), "-")
 		read.secrets = append(read.secrets, secretValue{key: key, template: "<the decrypted content of " + name + ">"})
-		r.notes.add(Item{Position: read.at, Construct: "releases[].secrets", Status: Todo, Text: fmt.Sprintf("the encrypted file %s of release %q comes from the Secret %s, key %s", name, read.name, secretOf(read.name), key),
-			Help: "put the decrypted file there; a value that is also written in clear text must be removed from the values files, since Flux takes the written one"})
+		r.notes.add(Item{
+			Position: read.at, Construct: "releases[].secrets", Status: Todo, Text: fmt.Sprintf("the encrypted file %s of release %q comes from the Secret %s, key %s", name, read.name, secretOf(read.name), key),
+			Help: "put the decrypted file there; a value that is also written in clear text must be removed from the values files, since Flux takes the written one",
+		})
 	}
 }
 
@@ -203,8 +205,10 @@ func (r *reader) takeEncrypted(read *release) {
 func secretOf(release string) string { return release + "-values" }
 
 func (r *reader) noteSecret(read *release, s secretValue) {
-	item := Item{Position: s.sources[0].Position, Construct: "template.secret", Status: Mapped,
-		Text: fmt.Sprintf("%s: value %s of release %q comes from the Secret %s, key %s", s.sources[0].Origin, target(s.path), read.name, secretOf(read.name), s.key)}
+	item := Item{
+		Position: s.sources[0].Position, Construct: "template.secret", Status: Mapped,
+		Text: fmt.Sprintf("%s: value %s of release %q comes from the Secret %s, key %s", s.sources[0].Origin, target(s.path), read.name, secretOf(read.name), s.key),
+	}
 	item.Position = r.whereValue(read, s.path)
 	if !isWholeTemplate(s) {
 		item.Status, item.Help = Todo, fmt.Sprintf("the Secret must hold the whole value: %s", oneLine(s.template))
@@ -213,9 +217,11 @@ func (r *reader) noteSecret(read *release, s secretValue) {
 }
 
 func (r *reader) noteSecretIn(read *release, s secretValue) {
-	r.notes.add(Item{Position: r.whereValue(read, s.path), Construct: "template.secret", Status: Todo,
+	r.notes.add(Item{
+		Position: r.whereValue(read, s.path), Construct: "template.secret", Status: Todo,
 		Text: fmt.Sprintf("%s: value %s of release %q is where no target path leads, so all values of the release come from the Secret %s, key %s", s.sources[0].Origin, strings.Join(s.path, "."), read.name, secretOf(read.name), valuesKey),
-		Help: "fill in the values under Secrets below"})
+		Help: "fill in the values under Secrets below",
+	})
 }
 
 // isWholeTemplate reports whether a value is what one command prints, and nothing else.

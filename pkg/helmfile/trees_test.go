@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -116,4 +117,39 @@ func reportLines(report helmfile.Report) []byte {
 		fmt.Fprintf(&out, "%s: Secret %s, key %s, for %q: %q\n", key.Cluster, key.Secret, key.Key, key.TargetPath, key.Content)
 	}
 	return out.Bytes()
+}
+
+// comparable are the trees that helmfile itself can read as a whole: the others have something on purpose that it refuses,
+// or charts in places that only a registry has.
+var comparable = []string{"bases", "needs", "repositories", "set", "switched-off", "templates"}
+
+// TestTreesAreWhatHelmfileWrites compares the trees with the helmfile program, where it is on PATH.
+func TestTreesAreWhatHelmfileWrites(t *testing.T) {
+	t.Parallel()
+	program, err := exec.LookPath("helmfile")
+	if err != nil {
+		t.Skip("helmfile (0.x) is not on PATH, so its own values are not compared")
+	}
+	for _, name := range comparable {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			archive, err := txtar.ParseFile("testdata/trees/" + name + ".txtar")
+			if err != nil {
+				t.Fatal(err)
+			}
+			result, err := helmfile.Import(t.Context(), tree(archive), fstest.MapFS{}, "example", treeOptions[name])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := result.CompareWithHelmfile(t.Context(), program); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range result.Report.Different() {
+				t.Errorf("%s on %s: %s", c.Release, c.Cluster, strings.Join(c.Differences, "\n"))
+			}
+			if len(result.Report.Helmfile) == 0 {
+				t.Error("nothing was compared")
+			}
+		})
+	}
 }

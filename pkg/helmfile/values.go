@@ -152,19 +152,19 @@ func (r *reader) settle(read *release, s state) error {
 }
 
 func deepCopy(values control.Values) control.Values {
-	return copyValue(values).(control.Values)
+	copied := make(control.Values, len(values))
+	for key := range values {
+		copied[key] = copyValue(values[key])
+	}
+	return copied
 }
 
 func copyValue(value any) any {
 	switch value := value.(type) {
 	case map[string]any:
-		copied := make(map[string]any, len(value))
-		for key := range value {
-			copied[key] = copyValue(value[key])
-		}
-		return copied
+		return deepCopy(value)
 	case []any:
-		return append([]any{}, value...)
+		return each(value, copyValue)
 	}
 	return value
 }
@@ -202,8 +202,10 @@ func (r *reader) dropIfOwn(read *release, in map[string]any, path ...string) {
 		if !own.pattern.MatchString(name) || !own.value.MatchString(value) || r.options.keeps(read.name, name) {
 			continue
 		}
-		r.notes.add(Item{Position: r.whereValue(read, path), Construct: "values." + name, Status: Dropped, Text: fmt.Sprintf("helmfile's own: not a value of release %q", read.name),
-			Help: fmt.Sprintf("if the chart reads it, import with --keep %s:%s", read.name, name)})
+		r.notes.add(Item{
+			Position: r.whereValue(read, path), Construct: "values." + name, Status: Dropped, Text: fmt.Sprintf("helmfile's own: not a value of release %q", read.name),
+			Help: fmt.Sprintf("if the chart reads it, import with --keep %s:%s", read.name, name),
+		})
 		delete(in, last)
 		read.dropped = append(read.dropped, name)
 	}
@@ -268,9 +270,11 @@ func (r *reader) noteClearText(read *release, s state) {
 		if !isText || written == "" || len(r.vault.in(written)) > 0 || !secretName.MatchString(last) || secretPlace.MatchString(last) {
 			return
 		}
-		r.notes.add(Item{Position: r.whereValue(read, path), Construct: "values." + strings.Join(path, "."), Status: Todo,
+		r.notes.add(Item{
+			Position: r.whereValue(read, path), Construct: "values." + strings.Join(path, "."), Status: Todo,
 			Text: fmt.Sprintf("release %q has what looks like a password in clear text, in %s", read.name, s.env.name),
-			Help: "it stays as it is: if it is real, change it, and put the new one into a Secret"})
+			Help: "it stays as it is: if it is real, change it, and put the new one into a Secret",
+		})
 	})
 }
 

@@ -236,8 +236,10 @@ func (d *design) clusterNode(cluster string) (*yaml.Node, error) {
 	kube, given := d.kubeVersion(cluster)
 	spec.KubeVersion = kube
 	if !given {
-		d.notes.add(Item{Position: Position{File: control.ClusterFile(cluster)}, Construct: "cluster", Status: Todo, Text: fmt.Sprintf("no helmfile says which Kubernetes version %s has: %s is written, from the ranges in kubeVersion values", cluster, kube),
-			Help: "write the real one (kubectl version), and Flux's (flux version)"})
+		d.notes.add(Item{
+			Position: Position{File: control.ClusterFile(cluster)}, Construct: "cluster", Status: Todo, Text: fmt.Sprintf("no helmfile says which Kubernetes version %s has: %s is written, from the ranges in kubeVersion values", cluster, kube),
+			Help: "write the real one (kubectl version), and Flux's (flux version)",
+		})
 	}
 	if urls := d.repositories.overrides[cluster]; len(urls) > 0 {
 		spec.Repositories = map[string]v1alpha1.Repository{}
@@ -259,8 +261,10 @@ func (d *design) rootNode() (*yaml.Node, error) {
 		spec.Stages = append(spec.Stages, made)
 	}
 	if len(spec.Stages) == 0 {
-		d.notes.add(Item{Position: Position{File: control.RootFile}, Construct: "stages", Status: Todo, Text: "no helmfile says in which order clusters get new versions",
-			Help: "write stages, or import with --stage test=CLUSTER --stage production=CLUSTER"})
+		d.notes.add(Item{
+			Position: Position{File: control.RootFile}, Construct: "stages", Status: Todo, Text: "no helmfile says in which order clusters get new versions",
+			Help: "write stages, or import with --stage test=CLUSTER --stage production=CLUSTER",
+		})
 	}
 	return mappingNode(spec)
 }

@@ -93,7 +93,7 @@ func query(client kubernetes.Interface, namespace, name string) ([]Record, error
 	for _, one := range found {
 		record, err := recordOf(one)
 		if err != nil {
-			return nil, fmt.Errorf("Helm's record of %q: %w", name, err)
+			return nil, fmt.Errorf("the record of %q: %w", name, err)
 		}
 		if _, known := newest[record.Namespace]; !known {
 			order = append(order, record.Namespace)
