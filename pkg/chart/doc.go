@@ -7,6 +7,11 @@
 // on Flux' API and values libraries; and on kustomize, which post-renders. It
 // writes nothing to disk.
 //
+// It also applies releases without Flux ([Target], [Target.Prepare],
+// [Preparation.Apply], [Target.Rollback]): with Helm's own actions, the options
+// that helm-controller gives them, the cluster's own Secrets and Helm's own
+// random functions. What "different" says below is about [Expand] alone.
+//
 // # What is the same as in the cluster
 //
 // Release name and namespaces, values (valuesFrom, targetPath, literal, inline

@@ -12,6 +12,8 @@ import (
 	"helm.sh/helm/v4/pkg/chart/common"
 	helmchart "helm.sh/helm/v4/pkg/chart/v2"
 	chartutil "helm.sh/helm/v4/pkg/chart/v2/util"
+	"helm.sh/helm/v4/pkg/engine"
+	"k8s.io/client-go/rest"
 )
 
 // Input is what an expansion needs to know.
@@ -43,6 +45,35 @@ type Input struct {
 	// for htpasswd and bcrypt: their result changes with the password. The same
 	// key gives the same result.
 	Key []byte
+
+	// live is the cluster that the release is rendered for, with Helm's own
+	// random functions; nil for none.
+	live *liveCluster
+}
+
+// liveCluster is a cluster that can be asked.
+type liveCluster struct {
+	config *rest.Config
+	served *common.Capabilities
+}
+
+// capabilities is what templates see of the cluster.
+func (in Input) capabilities() (*common.Capabilities, error) {
+	if in.live != nil {
+		return in.live.served, nil
+	}
+	return in.Capabilities.helm()
+}
+
+// engine runs the templates.
+func (in Input) engine() engine.Engine {
+	switch {
+	case in.live == nil:
+		return engine.Engine{CustomTemplateFuncs: functions(in.seed())}
+	case in.live.config == nil:
+		return engine.Engine{}
+	}
+	return engine.New(in.live.config)
 }
 
 // Expansion is what helm-controller would apply.
@@ -117,7 +148,7 @@ func (in Input) failure(err error) error {
 }
 
 func (in Input) expand(ctx context.Context) (*Expansion, error) {
-	caps, err := in.Capabilities.helm()
+	caps, err := in.capabilities()
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +164,7 @@ func (in Input) expand(ctx context.Context) (*Expansion, error) {
 	if err := in.addCRDs(chart, values, out); err != nil {
 		return nil, err
 	}
-	run := rendering{chart: chart, schemas: in.schemas(), values: values, options: in.options(), caps: caps, seed: in.seed()}
+	run := rendering{chart: chart, schemas: in.schemas(), values: values, options: in.options(), caps: caps, engine: in.engine()}
 	written, err := run.run(ctx)
 	if err != nil {
 		return nil, err

@@ -88,7 +88,8 @@ func (c controller) Run(in *bytes.Buffer) (*bytes.Buffer, error) {
 		Labels: map[string]string{
 			"helm.toolkit.fluxcd.io/name":      c.hr.Name,
 			"helm.toolkit.fluxcd.io/namespace": c.hr.Namespace,
-		}, FieldSpecs: field("metadata/labels")})
+		}, FieldSpecs: field("metadata/labels"),
+	})
 	for _, step := range steps {
 		resources, err := resmap.NewFactory(provider.NewDefaultDepProvider().GetResourceFactory()).NewResMapFromBytes(text)
 		if err != nil {

@@ -50,10 +50,16 @@ func inTwo(documents []document, own, hooks func([]document) ([]object, error)) 
 
 // renderGroup runs one group of documents through every post-renderer.
 func renderGroup(hr *helmv2.HelmRelease, documents []document) ([]object, error) {
-	objects, err := readAll(documents)
+	objects, err := readAll(documents, read)
 	if err != nil {
 		return nil, err
 	}
+	return renderObjects(hr, objects)
+}
+
+// renderObjects runs objects through every post-renderer.
+func renderObjects(hr *helmv2.HelmRelease, objects []object) ([]object, error) {
+	var err error
 	for i, renderer := range hr.Spec.PostRenderers {
 		if renderer.Kustomize == nil {
 			continue
@@ -70,7 +76,7 @@ func renderGroup(hr *helmv2.HelmRelease, documents []document) ([]object, error)
 
 // readAll reads documents and refuses, as kustomize does, a resource with the
 // identity of another.
-func readAll(documents []document) ([]object, error) {
+func readAll(documents []document, read func(document) ([]object, error)) ([]object, error) {
 	var all []object
 	seen := map[resid.ResId]string{}
 	for _, d := range documents {

@@ -59,7 +59,13 @@ func readByKustomize(text string) ([]map[string]any, error) {
 		}
 		again.WriteString("---\n" + written)
 	}
-	if resources, err = factory.SliceFromBytes([]byte(again.String())); err != nil {
+	return readWritten(again.String())
+}
+
+// readWritten reads what Helm has written already.
+func readWritten(text string) ([]map[string]any, error) {
+	resources, err := provider.NewDefaultDepProvider().GetResourceFactory().SliceFromBytes([]byte(text))
+	if err != nil {
 		return nil, err
 	}
 	all := make([]map[string]any, len(resources))

@@ -38,7 +38,7 @@ type rendering struct {
 	values   common.Values
 	options  common.ReleaseOptions
 	caps     *common.Capabilities
-	seed     []byte
+	engine   engine.Engine
 	warnings []string
 }
 
@@ -61,7 +61,7 @@ func (r *rendering) run(ctx context.Context) (*rendered, error) {
 	if want := r.chart.Metadata.KubeVersion; want != "" && !chartutil.IsCompatibleRange(want, r.caps.KubeVersion.String()) {
 		return nil, fmt.Errorf("%w: it wants %q, the cluster has %s", ErrKubeVersion, want, r.caps.KubeVersion.Version)
 	}
-	files, err := engine.Engine{CustomTemplateFuncs: functions(r.seed)}.RenderWithContext(ctx, r.chart, values)
+	files, err := r.engine.RenderWithContext(ctx, r.chart, values)
 	if err != nil {
 		return nil, err
 	}

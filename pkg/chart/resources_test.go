@@ -44,8 +44,11 @@ func TestAPIVersions(t *testing.T) {
 		hasNot  []string
 	}{
 		{"1.20.0", []string{"policy/v1beta1", "policy/v1beta1/PodDisruptionBudget", "batch/v1beta1/CronJob", "networking.k8s.io/v1beta1/Ingress"}, []string{"policy/v1/PodDisruptionBudget", "batch/v1/CronJob"}},
-		{"1.32.4", []string{"v1", "v1/Secret", "apps/v1/Deployment", "policy/v1", "apiregistration.k8s.io/v1", "apiextensions.k8s.io/v1/CustomResourceDefinition", "example.org/v1/Thing"},
-			[]string{"policy/v1beta1", "extensions/v1beta1", "resource.k8s.io/v1beta1", "resource.k8s.io/v1alpha3", "apps/v1/DeploymentList", "example.org/v2"}},
+		{
+			"1.32.4",
+			[]string{"v1", "v1/Secret", "apps/v1/Deployment", "policy/v1", "apiregistration.k8s.io/v1", "apiextensions.k8s.io/v1/CustomResourceDefinition", "example.org/v1/Thing"},
+			[]string{"policy/v1beta1", "extensions/v1beta1", "resource.k8s.io/v1beta1", "resource.k8s.io/v1alpha3", "apps/v1/DeploymentList", "example.org/v2"},
+		},
 	}
 	for _, c := range cases {
 		t.Run(c.cluster, func(t *testing.T) {
@@ -153,8 +156,10 @@ func TestNamespaces(t *testing.T) {
 }
 
 func TestHooks(t *testing.T) {
-	chart := files{"templates/a.yaml": strings.Join([]string{hook("b", "pre-upgrade", "5"), hook("a", "pre-upgrade, Post-Install", "5"),
-		hook("first", "pre-upgrade", "-1"), hook("check", "test-success", "0"), hook("end", "post-delete", "1")}, "---\n")}
+	chart := files{"templates/a.yaml": strings.Join([]string{
+		hook("b", "pre-upgrade", "5"), hook("a", "pre-upgrade, Post-Install", "5"),
+		hook("first", "pre-upgrade", "-1"), hook("check", "test-success", "0"), hook("end", "post-delete", "1"),
+	}, "---\n")}
 	cases := []struct {
 		name    string
 		upgrade bool

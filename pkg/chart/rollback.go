@@ -1,0 +1,78 @@
+package chart
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	helmv2 "github.com/fluxcd/helm-controller/api/v2"
+	"helm.sh/helm/v4/pkg/action"
+	helmrelease "helm.sh/helm/v4/pkg/release/v1"
+)
+
+// ErrNoRollbackTarget says that Helm keeps no earlier revision that was installed well.
+var ErrNoRollbackTarget = errors.New("no earlier revision to roll back to is kept")
+
+// RollbackTarget chooses the revision to return to from records, newest first:
+// the newest that was installed well before the newest record and has another
+// chart version, or that very version where the newest record failed.
+func RollbackTarget(records []Record) (Record, error) {
+	for _, r := range records[min(1, len(records)):] {
+		good := r.Status == "superseded" || r.Status == "deployed"
+		if good && (r.Version != records[0].Version || records[0].Status != "deployed") {
+			return r, nil
+		}
+	}
+	return Record{}, ErrNoRollbackTarget
+}
+
+// Rollback returns a release to a revision that Helm keeps in the cluster, with
+// the options that helm-controller takes from the HelmRelease. It needs the
+// cluster and nothing else: no registry, no Git host. why becomes the
+// description in Helm's history.
+func (t *Target) Rollback(ctx context.Context, hr *helmv2.HelmRelease, to Record, wait bool, why string) (Record, error) {
+	id := IdentityOf(hr)
+	failed := func(err error) (Record, error) {
+		return Record{}, fmt.Errorf("rolling release %q in %q back to revision %d: %w", id.Name, id.Namespace, to.Revision, err)
+	}
+	configuration, err := t.helm(id.Namespace, id.StorageNamespace)
+	if err != nil {
+		return failed(err)
+	}
+	before, err := history(configuration, id)
+	if err != nil {
+		return failed(err)
+	}
+	i := slices.IndexFunc(before, func(r *helmrelease.Release) bool { return r.Version == to.Revision })
+	if i < 0 {
+		return failed(ErrNoRollbackTarget)
+	}
+	if err := ctx.Err(); err != nil {
+		return failed(err) // Helm's rollback itself cannot be interrupted
+	}
+	if err := newRollback(configuration, hr, before[i], wait, why).Run(id.Name); err != nil {
+		return failed(err)
+	}
+	after, err := history(configuration, id)
+	if err != nil {
+		return failed(err)
+	}
+	return recordOf(id, after[0]), nil
+}
+
+func newRollback(configuration *action.Configuration, hr *helmv2.HelmRelease, to *helmrelease.Release, wait bool, why string) *action.Rollback {
+	spec := hr.GetRollback()
+	rollback := action.NewRollback(configuration)
+	rollback.Version = to.Version
+	serverSide := to.ApplyMethod == string(helmrelease.ApplyMethodServerSideApply)
+	rollback.ServerSideApply = fmt.Sprint(serverSide)
+	rollback.ForceConflicts, rollback.ForceReplace = serverSide, spec.Force && !serverSide
+	rollback.Timeout = spec.GetTimeout(hr.GetTimeout()).Duration
+	rollback.WaitStrategy, rollback.WaitForJobs = strategy(wait), !spec.DisableWaitForJobs
+	rollback.DisableHooks = spec.DisableHooks
+	rollback.CleanupOnFail = spec.CleanupOnFail
+	rollback.MaxHistory = hr.GetMaxHistory()
+	rollback.Description = why
+	return rollback
+}
