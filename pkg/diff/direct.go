@@ -41,6 +41,7 @@ const (
 type reader struct {
 	mu    sync.Mutex
 	known map[string]*parsedFile // by content id
+	same  map[string]bool        // directories that sameTree was asked about
 }
 
 type parsedFile struct {
@@ -49,7 +50,7 @@ type parsedFile struct {
 	err     error
 }
 
-func newReader() *reader { return &reader{known: map[string]*parsedFile{}} }
+func newReader() *reader { return &reader{known: map[string]*parsedFile{}, same: map[string]bool{}} }
 
 // listing is what an overlay's resources name, in order.
 type listing struct {
@@ -77,7 +78,7 @@ type kustomization struct {
 
 // list adds what the resources of a directory's kustomization name, if it and all kustomizations that it leads to do nothing
 // else, or are the same in other.
-func (l *listing) list(fsys, other fs.FS, dir string, depth int) error {
+func (r *reader) list(l *listing, fsys, other fs.FS, dir string, depth int) error {
 	k, err := readKustomization(fsys, dir)
 	if err != nil || depth > maxDirectDepth {
 		return errNotDirect
@@ -86,7 +87,7 @@ func (l *listing) list(fsys, other fs.FS, dir string, depth int) error {
 		return err
 	}
 	for _, name := range k.Resources {
-		if err := l.add(fsys, other, path.Join(dir, name), depth); err != nil || path.IsAbs(name) {
+		if err := r.add(l, fsys, other, path.Join(dir, name), depth); err != nil || path.IsAbs(name) {
 			return errNotDirect
 		}
 	}
@@ -94,7 +95,7 @@ func (l *listing) list(fsys, other fs.FS, dir string, depth int) error {
 }
 
 // add adds one resource.
-func (l *listing) add(fsys, other fs.FS, target string, depth int) error {
+func (r *reader) add(l *listing, fsys, other fs.FS, target string, depth int) error {
 	if !fs.ValidPath(target) || len(l.files) >= maxDirectFiles {
 		return errNotDirect
 	}
@@ -109,11 +110,11 @@ func (l *listing) add(fsys, other fs.FS, target string, depth int) error {
 		return errNotDirect
 	}
 	below := listing{}
-	if err := below.list(fsys, other, target, depth+1); err == nil {
+	if err := r.list(&below, fsys, other, target, depth+1); err == nil {
 		l.files, l.same, l.patched = append(l.files, below.files...), append(l.same, below.same...), append(l.patched, below.patched...)
 		return nil
 	}
-	if !sameTree(fsys, other, target) {
+	if !r.sameTree(fsys, other, target) {
 		return errNotDirect
 	}
 	l.same = append(l.same, target)
@@ -166,17 +167,35 @@ func readKustomization(fsys fs.FS, dir string) (kustomization, error) {
 	return k, nil
 }
 
-// direct reads a cluster's objects without kustomize. What is the same in other is read only when something in it is looked
+// sameTree is sameTree, asked once.
+func (r *reader) sameTree(fsys, other fs.FS, dir string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	same, known := r.same[dir]
+	if !known {
+		same = sameTree(fsys, other, dir)
+		r.same[dir] = same
+	}
+	return same
+}
+
+// direct reads a cluster's objects without kustomize. What is the same in other, and listed there too, is read only when something in it is looked
 // for, unless render wrote it: those files hold the releases, which refer to each other.
 func (r *reader) direct(ctx context.Context, fsys, other fs.FS, repo *control.Repo, cluster string) (*snapshot, error) {
-	l := listing{}
-	if err := l.list(fsys, other, control.ClusterDir(cluster), 0); err != nil {
+	var l, theirs listing
+	if err := r.list(&l, fsys, other, control.ClusterDir(cluster), 0); err != nil {
 		return nil, err
+	}
+	if err := r.list(&theirs, other, fsys, control.ClusterDir(cluster), 0); err != nil {
+		return nil, err // both sides are read in the same way: kustomize writes some values differently
+	}
+	if slices.ContainsFunc(l.same, func(dir string) bool { return !slices.Contains(theirs.same, dir) }) {
+		return nil, errNotDirect
 	}
 	s := &snapshot{repo: repo}
 	var later []string
 	for _, file := range l.files {
-		if !strings.HasPrefix(file, control.RenderedDir(cluster)+"/") && sameID(fsys, other, file) {
+		if !strings.HasPrefix(file, control.RenderedDir(cluster)+"/") && slices.Contains(theirs.files, file) && sameID(fsys, other, file) {
 			later = append(later, file)
 			continue
 		}

@@ -94,11 +94,11 @@ func (s Summary) sentence() string {
 	if s.Components == 0 && s.Clusters == 0 && s.Problems == 0 {
 		return "Nothing differs."
 	}
-	objects := fmt.Sprintf("%d changed, %d added, %d removed", s.Changed, s.Added, s.Removed)
+	objects := fmt.Sprintf("%s changed, %d added, %d removed", count(s.Changed, "object"), s.Added, s.Removed)
 	if s.NoiseOnly > 0 {
 		objects += fmt.Sprintf(", %d with noise only", s.NoiseOnly)
 	}
-	text := fmt.Sprintf("%s on %s: %s.", count(s.Components, "component"), count(s.Clusters, "cluster"), "objects "+objects)
+	text := fmt.Sprintf("%s on %s: %s.", count(s.Components, "component"), count(s.Clusters, "cluster"), objects)
 	if s.Restarts > 0 {
 		text += fmt.Sprintf(" %s.", plural(s.Restarts, "workload restarts", "workloads restart"))
 	}
@@ -122,6 +122,9 @@ func (s Summary) riskSentence() string {
 	}
 	if s.Silenced > 0 {
 		text += fmt.Sprintf(", %d silenced", s.Silenced)
+	}
+	if s.Problems > 0 {
+		text += "; not all could be compared"
 	}
 	return text
 }
@@ -278,5 +281,5 @@ func (b Block) title() string {
 	if noisy > 0 {
 		words = append(words, fmt.Sprintf("%d with noise only", noisy))
 	}
-	return strings.Join(words, ", ") + " " + where(b.Clusters)
+	return strings.Join(words, ", ") + ": " + where(b.Clusters)
 }

@@ -139,7 +139,7 @@ func (p *painter) field(f Field) {
 }
 
 func (p *painter) marked(l line) string {
-	if l.mark == '#' {
+	if l.mark == '#' || l.mark == '@' {
 		return l.text
 	}
 	return string(l.mark) + " " + l.text

@@ -5,7 +5,8 @@
   const input = tools.querySelector("input");
   const hits = tools.querySelector(".hits");
   const objects = [...document.querySelectorAll(".object")];
-  const texts = objects.map((object) => object.textContent.toLowerCase());
+  const headline = (object) => [...object.closest(".component").querySelectorAll("h2, .pin")].map((e) => e.textContent).join(" ");
+  const texts = objects.map((object) => (headline(object) + " " + object.textContent).toLowerCase());
   const search = () => {
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
     let found = 0;

@@ -1,0 +1,240 @@
+package diff_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/artifact"
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/diff"
+)
+
+// TestWorkers holds that the output is the same whatever the number of workers, and in every run.
+func TestWorkers(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"bump", "hostile", "problem", "rules/many-components", "rules/many-removed"} {
+		g, _ := readGolden(t, goldenDir+"/"+name+".txtar")
+		var want string
+		for _, workers := range []int{1, 2, 16, 16} {
+			o := g.options()
+			o.Workers = workers
+			var got bytes.Buffer
+			if err := diff.Write(&got, "json", g.compare(t, o), diff.Style{}); err != nil {
+				t.Fatal(err)
+			}
+			if want == "" {
+				want = got.String()
+			}
+			if d := cmp.Diff(want, got.String()); d != "" {
+				t.Errorf("%s with %d workers (-want +got):\n%s", name, workers, d)
+			}
+		}
+	}
+}
+
+// TestNoSecrets holds that no format shows a secret of the cases that have some, and that changed ones show as changed.
+func TestNoSecrets(t *testing.T) {
+	t.Parallel()
+	secrets := []string{"correct-horse", "battery-staple", "hunter2hunter2", "swordfish", "s3cr3tpassw0rd", "MIIhostile"}
+	for _, name := range []string{"bump", "hostile"} {
+		g, _ := readGolden(t, goldenDir+"/"+name+".txtar")
+		for _, format := range diff.Formats() {
+			var got bytes.Buffer
+			if err := diff.Write(&got, format, g.compare(t, g.options()), diff.Style{Colour: true, Width: 200}); err != nil {
+				t.Fatal(err)
+			}
+			for _, secret := range secrets {
+				if strings.Contains(got.String(), secret) {
+					t.Errorf("%s of %s shows the secret %q", format, name, secret)
+				}
+			}
+			if format != "codequality" && strings.Count(got.String(), "(secret ") < 2 {
+				t.Errorf("%s of %s has no fingerprints", format, name)
+			}
+		}
+	}
+}
+
+// TestFingerprints holds that fingerprints depend on the key.
+func TestFingerprints(t *testing.T) {
+	t.Parallel()
+	g, _ := readGolden(t, goldenDir+"/bump.txtar")
+	texts := map[string]bool{}
+	for _, key := range []string{"a", "b"} {
+		o := g.options()
+		o.Key = []byte(key)
+		var got bytes.Buffer
+		if err := diff.Write(&got, "text", g.compare(t, o), diff.Style{}); err != nil {
+			t.Fatal(err)
+		}
+		texts[got.String()] = true
+	}
+	if len(texts) != 2 {
+		t.Error("two keys give the same fingerprints")
+	}
+}
+
+// TestNarrow holds what --cluster and --component leave.
+func TestNarrow(t *testing.T) {
+	t.Parallel()
+	g, _ := readGolden(t, goldenDir+"/rules/many-components.txtar")
+	o := g.options()
+	o.Components = []string{"c03"}
+	report := g.compare(t, o)
+	if len(report.Components) != 1 || report.Components[0].Name != "c03" {
+		t.Errorf("one component was asked for, got %v", report.Components)
+	}
+	o.Clusters = []string{"beta"}
+	if report := g.compare(t, o); report.Differs() || len(report.Clusters) != 1 {
+		t.Errorf("nothing differs on beta, got %+v", report)
+	}
+	for _, o := range []diff.Options{{Clusters: []string{"bata"}}, {Components: []string{"c99"}}} {
+		_, err := diff.Compare(t.Context(), diff.Side{FS: g.base}, diff.Side{FS: g.head}, o)
+		if !errors.Is(err, diff.ErrUnknownName) {
+			t.Errorf("unknown name: %v", err)
+		}
+	}
+}
+
+// ids gives every file its content as its id, and every folder those of its files.
+type ids struct{ fstest.MapFS }
+
+func (f ids) ObjectID(name string) (string, bool) {
+	var all strings.Builder
+	found := false
+	for _, file := range sorted(f.MapFS) {
+		if file == name || strings.HasPrefix(file, name+"/") {
+			fmt.Fprintf(&all, "%s %x\n", strings.TrimPrefix(file, name), f.MapFS[file].Data)
+			found = true
+		}
+	}
+	return all.String(), found
+}
+
+func sorted(f fstest.MapFS) []string {
+	var names []string
+	for name := range f {
+		names = append(names, name)
+	}
+	return slices.Sorted(slices.Values(names))
+}
+
+// TestSameTrees holds that ids change nothing but what is read: reports with and without them are equal, and a change outside of a
+// cluster's folder is found where its overlay leads to it.
+func TestSameTrees(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"bump", "problem", "nothing", "rules/dependents", "rules/flux-not-listed"} {
+		g, _ := readGolden(t, goldenDir+"/"+name+".txtar")
+		want := g.compare(t, g.options())
+		got, err := diff.Compare(t.Context(), diff.Side{Name: "main", FS: ids{g.base}}, diff.Side{Name: "the working tree", FS: ids{g.head}}, g.options())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s (-without ids +with ids):\n%s", name, d)
+		}
+	}
+	g, _ := readGolden(t, goldenDir+"/nothing.txtar")
+	for _, side := range []fstest.MapFS{g.base, g.head} {
+		side["clusters/prod/kustomization.yaml"] = &fstest.MapFile{Data: []byte("resources: [manifests, \"..\\u002f../shared\"]\n")}
+		side["shared/kustomization.yaml"] = &fstest.MapFile{Data: []byte("resources: [a.yaml]\n")}
+	}
+	g.base["shared/a.yaml"] = &fstest.MapFile{Data: []byte("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: old}\n")}
+	g.head["shared/a.yaml"] = &fstest.MapFile{Data: []byte("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: new}\n")}
+	report, err := diff.Compare(t.Context(), diff.Side{FS: ids{g.base}}, diff.Side{FS: ids{g.head}}, g.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Components) != 1 || report.Components[0].Blocks[0].Objects[0].Name != "a" {
+		t.Errorf("a change in a shared folder was not found: %+v", report)
+	}
+}
+
+// countingCharts counts what is asked of a registry.
+type countingCharts struct {
+	publishedCharts
+	asked chan string
+}
+
+func (c countingCharts) Chart(ctx context.Context, repo artifact.Repository, ref artifact.ChartRef) (*artifact.Chart, error) {
+	c.asked <- ref.Version
+	return c.publishedCharts.Chart(ctx, repo, ref)
+}
+
+// TestOnlyPairsThatDiffer holds that charts of unchanged releases are not asked for, and each chart once.
+func TestOnlyPairsThatDiffer(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]int{"nothing": 0, "bump": 2, "rules/dependents": 2} {
+		g, _ := readGolden(t, goldenDir+"/"+name+".txtar")
+		asked := make(chan string, 100)
+		o := g.options()
+		o.Charts = countingCharts{g.charts, asked}
+		g.compare(t, o)
+		if len(asked) != want {
+			t.Errorf("%s: %d charts were asked for, want %d", name, len(asked), want)
+		}
+	}
+}
+
+// TestCancel holds that a cancelled comparison ends with the context's error.
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	g, _ := readGolden(t, goldenDir+"/bump.txtar")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := diff.Compare(ctx, diff.Side{FS: g.base}, diff.Side{FS: g.head}, g.options()); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestMarkdownLimit holds that a short note has the whole summary and says what it left out.
+func TestMarkdownLimit(t *testing.T) {
+	t.Parallel()
+	g, _ := readGolden(t, goldenDir+"/bump.txtar")
+	report := g.compare(t, g.options())
+	var whole bytes.Buffer
+	if err := diff.Write(&whole, "markdown", report, diff.Style{}); err != nil {
+		t.Fatal(err)
+	}
+	summary, _, _ := strings.Cut(whole.String(), "\n### `app`")
+	for _, limit := range []int{100, 1500, 2500, 3000, whole.Len() + 1000} {
+		var got bytes.Buffer
+		if err := diff.Write(&got, "markdown", report, diff.Style{Limit: limit}); err != nil {
+			t.Fatal(err)
+		}
+		text := got.String()
+		if !strings.HasPrefix(text, summary) {
+			t.Errorf("limit %d: the summary is not complete", limit)
+		}
+		if len(text) > max(limit, len(summary)+200) {
+			t.Errorf("limit %d: %d bytes", limit, len(text))
+		}
+		if cut := limit < whole.Len(); cut != strings.Contains(text, "left out here") {
+			t.Errorf("limit %d: it does not say what it left out:\n%s", limit, text)
+		}
+		if strings.Count(text, "<details>") != strings.Count(text, "</details>") {
+			t.Errorf("limit %d: an open section", limit)
+		}
+	}
+}
+
+// TestTerminal holds what a wide terminal with colours gets.
+func TestTerminal(t *testing.T) {
+	t.Parallel()
+	g, _ := readGolden(t, goldenDir+"/bump.txtar")
+	var got bytes.Buffer
+	if err := diff.Write(&got, "text", g.compare(t, g.options()), diff.Style{Colour: true, Width: 160}); err != nil {
+		t.Fatal(err)
+	}
+	want := "\x1b[31m- registry.example.org/app:1.0.0" + strings.Repeat(" ", 43) + "\x1b[0m \x1b[2m│\x1b[0m \x1b[32m+ registry.example.org/app:1.1.0\x1b[0m\n"
+	if !strings.Contains(got.String(), want) {
+		t.Errorf("old and new do not stand side by side:\n%s", got.String())
+	}
+}
