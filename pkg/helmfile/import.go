@@ -39,7 +39,10 @@ func Import(ctx context.Context, source, target fs.FS, name string, options Opti
 		return nil, err
 	}
 	components, general := r.readAll(units)
-	environments := r.environments(units)
+	environments, err := r.environments(units)
+	if err != nil {
+		return nil, err
+	}
 	kept := slices.DeleteFunc(slices.Clone(components), func(c *component) bool { return c.failed() || c.manifests == nil && len(c.releases) == 0 })
 	d := newDesign(kept, environments, options, general)
 	result := &Result{Report: Report{Version: 1, Clusters: map[string]string{}}, design: d, reader: r}
@@ -113,15 +116,34 @@ func (c *component) checkChart(name string) {
 }
 
 // environments are those of all helmfiles that could be read, by the names of the clusters that they become.
-func (r *reader) environments(units []*unit) map[string]string {
+func (r *reader) environments(units []*unit) (map[string]string, error) {
 	environments := map[string]string{}
 	for _, u := range units {
-		for environment := range u.states {
+		for _, environment := range slices.Sorted(maps.Keys(u.states)) {
 			cluster, _ := r.options.cluster(environment)
+			if !isName(cluster) {
+				return nil, fmt.Errorf("the environment %q cannot be a cluster of that name: name it with --environment %s=NAME, and every other environment too (lower-case letters, digits and -)", environment, environment)
+			}
+			if other := environments[cluster]; other != "" && other != environment {
+				return nil, fmt.Errorf("the environments %q and %q cannot both be the cluster %q", other, environment, cluster)
+			}
 			environments[cluster] = environment
 		}
 	}
-	return environments
+	if len(environments) == 0 {
+		return nil, fmt.Errorf("%w that could be read in any of the environments asked for: %s", ErrNoHelmfile, firstFailure(units))
+	}
+	return environments, nil
+}
+
+// firstFailure says what keeps the first helmfile from being read.
+func firstFailure(units []*unit) string {
+	for _, u := range units {
+		if u.err != nil {
+			return failure(Position{File: u.file}, u.err).Position.String() + ": " + u.err.Error()
+		}
+	}
+	return "none of them has one of these"
 }
 
 // noteUnread lists the files next to helmfiles that nothing reads.

@@ -58,9 +58,8 @@ type part struct {
 
 // loadPart returns a part with its bases, and adds what it says of the environment.
 func (r *reader) loadPart(env *environment, p part) (*yaml.Node, error) {
-	isTemplate := !r.options.V1 || strings.HasSuffix(p.file, ".gotmpl")
 	made := rendered{text: p.text, lines: sameLines(p)}
-	if isTemplate {
+	if r.isTemplate(p.file) {
 		values := env.all()
 		if !r.options.V1 {
 			values = r.draft(*env, p).all()
@@ -83,6 +82,11 @@ func (r *reader) loadPart(env *environment, p part) (*yaml.Node, error) {
 		return nil, err
 	}
 	return node, r.addValues(env, p.file, node)
+}
+
+// isTemplate reports whether a helmfile is a template as a whole.
+func (r *reader) isTemplate(file string) bool {
+	return !r.options.V1 || strings.HasSuffix(file, ".gotmpl")
 }
 
 func sameLines(p part) []int {

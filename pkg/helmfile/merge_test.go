@@ -213,6 +213,18 @@ func TestImportRefuses(t *testing.T) {
 	if _, err := helmfile.Import(t.Context(), mapFS(map[string]string{"README": "x"}), fstest.MapFS{}, "example", helmfile.Options{}); err == nil {
 		t.Error("a folder without helmfiles is imported")
 	}
+	for _, c := range []struct {
+		want    string
+		options helmfile.Options
+	}{
+		{"cannot be a cluster", helmfile.Options{Environments: map[string]string{"prod": "Prod_EU"}}},
+		{"cannot both be the cluster", helmfile.Options{Environments: map[string]string{"prod": "one", "test": "one"}}},
+		{"that could be read", helmfile.Options{Environments: map[string]string{"other": "other"}}},
+	} {
+		if _, err := helmfile.Import(t.Context(), mapFS(mergeSource), fstest.MapFS{}, "example", c.options); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("error %v, want one with %q", err, c.want)
+		}
+	}
 	failing := map[string]string{"bad/helmfile.yaml": "environments: {prod: {}}\nreleases: [{name: x}]\n"}
 	for name, text := range mergeSource {
 		failing[name] = text

@@ -297,12 +297,15 @@ func condition(path string, values map[string]any) (bool, error) {
 	return enabled, nil
 }
 
+// maxReleaseName is Helm's own limit.
+const maxReleaseName = 53
+
 // exactVersion is a version that stands for one chart only. What follows a range's operators is none.
 var exactVersion = regexp.MustCompile(`^v?[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?([+_][0-9A-Za-z.-]+)?$`)
 
 func (r *reader) fillChart(read *release, s state, node *yaml.Node) error {
-	if read.name == "" {
-		return wrongAt(read.at, "a release without a name")
+	if !isName(read.name) || len(read.name) > maxReleaseName {
+		return wrongAt(read.at, "%q is no name for a release here: lower-case letters, digits and -, at most %d characters", r.vault.describe(read.name), maxReleaseName)
 	}
 	chart, at := child(node, "chart"), read.at
 	if isNull(chart) {

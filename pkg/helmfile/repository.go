@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -137,6 +138,11 @@ func lastName(address string) string {
 	}
 	return dnsName(parsed.Hostname())
 }
+
+var dnsLabel = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
+
+// isName reports whether a text can name a component, cluster or release.
+func isName(text string) bool { return dnsLabel.MatchString(text) }
 
 // dnsName makes a text a name for a Kubernetes object.
 func dnsName(name string) string {

@@ -225,10 +225,12 @@ func (r *reader) environmentNames(file string, depth int) ([]string, error) {
 	content = bytes.ReplaceAll(content, []byte("\r\n"), []byte("\n"))
 	var names []string
 	for _, text := range bytes.Split(content, []byte("\n---\n")) {
-		x := &execution{reader: r, dir: parent(file), at: Position{file, 1}, draft: true}
-		made, err := x.render(text, newEnvironment(defaultEnvironment).templateData(map[string]any{}, ""))
-		if err != nil {
-			continue // the reading of each environment says so
+		made := rendered{text: text}
+		if r.isTemplate(file) {
+			x := &execution{reader: r, dir: parent(file), at: Position{file, 1}, draft: true}
+			if made, err = x.render(text, newEnvironment(defaultEnvironment).templateData(map[string]any{}, "")); err != nil {
+				continue // the reading of each environment says so
+			}
 		}
 		roots, err := parseDocuments(file, made.text, nil, r.at)
 		if err != nil {

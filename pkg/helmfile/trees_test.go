@@ -22,6 +22,7 @@ var update = flag.Bool("update", false, "write what the imports of testdata/tree
 // treeOptions are those of the trees that need some.
 var treeOptions = map[string]helmfile.Options{
 	"repositories": {Stages: []helmfile.Stage{{Name: "test", Clusters: []string{"test"}, Followers: []string{"dev"}}, {Name: "production", Clusters: []string{"prod"}}}},
+	"v1":           {V1: true, Env: map[string]string{"HOME": "given"}, StateValues: map[string]any{"domain": "override.example.org"}},
 	"accepted":     {Accept: []string{"releases[].strategicMergePatches"}, Suspend: true, Environments: map[string]string{"prod": "live"}},
 }
 
