@@ -49,18 +49,20 @@ which component runs on which cluster: bump changes a pin, render turns the pins
 	})
 	cmd.PersistentFlags().StringVarP(&o.dir, "directory", "C", "", "the control repo's `DIR`, exactly (default: the nearest folder at or above this one with a tfgitops.yaml)")
 	_ = cmd.MarkPersistentFlagDirname("directory")
-	cmd.AddGroup(&cobra.Group{ID: groupPins, Title: "Pins:"}, &cobra.Group{ID: groupRepo, Title: "The control repo:"})
+	cmd.AddGroup(&cobra.Group{ID: groupPins, Title: "Pins:"}, &cobra.Group{ID: groupLive, Title: "Clusters:"}, &cobra.Group{ID: groupRepo, Title: "The control repo:"})
 	cmd.AddCommand(newRenderCmd(o), newValidateCmd(o), newSchemaCmd(o), newVersionCmd(o))
 	cmd.AddCommand(newBumpCmd(o), newPromoteCmd(o), newRollbackCmd(o), newHoldCmd(o), newUnholdCmd(o), newFoldCmd(o), newLogCmd(o))
 	cmd.AddCommand(newInitCmd(o), newClusterCmd(o), newComponentCmd(o))
 	cmd.AddCommand(newDiffCmd(o), newChartCmd(o), newPublishCmd(o))
 	cmd.AddCommand(newImportCmd(o))
+	cmd.AddCommand(newStatusCmd(o), newOutdatedCmd(o))
 	return cmd
 }
 
 // The groups of commands in the help.
 const (
 	groupPins = "pins"
+	groupLive = "live"
 	groupRepo = "repo"
 )
 

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// liveRepo writes a control repo with one component on one cluster, and a kubeconfig that reaches the server.
+func liveRepo(t *testing.T, extra string, server *httptest.Server) (dir, kubeconfig string) {
+	t.Helper()
+	const api = "apiVersion: tfgitops.toolforge.org/v1alpha1\n"
+	dir = t.TempDir()
+	files := map[string]string{
+		"tfgitops.yaml": api + "kind: ControlRepo\nmetadata: {name: example}\nspec:\n  repositories: {theirs: {url: \"https://charts.example.org\"}}\n" +
+			"  stages: [{name: production, clusters: [prod]}]\n" + extra,
+		"components/web/component.yaml": api + "kind: Component\nmetadata: {name: web}\nspec: {namespace: web, test: {tags: [web, slow]}, releases: [{name: web, repository: theirs}]}\n",
+		"clusters/prod/cluster.yaml":    api + "kind: Cluster\nmetadata: {name: prod}\nspec: {kubeVersion: 1.32.4, fluxVersion: \"2.9\", context: prod}\n",
+		"clusters/prod/pins/web.yaml":   api + "kind: Pin\nmetadata: {name: web}\nspec: {releases: {web: {version: \"1.0.0\"}}}\n",
+	}
+	if server != nil {
+		authority := base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+		files["kubeconfig"] = fmt.Sprintf("apiVersion: v1\nkind: Config\nusers: [{name: me, user: {token: planted-token}}]\n"+
+			"clusters: [{name: prod, cluster: {server: %q, certificate-authority-data: %s}}]\ncontexts: [{name: prod, context: {cluster: prod, user: me}}]\n", server.URL, authority)
+	} else {
+		files["kubeconfig"] = "apiVersion: v1\nkind: Config\n"
+	}
+	for name, text := range files {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir, filepath.Join(dir, "kubeconfig")
+}
+
+// liveServer is an API server whose only release runs the version.
+func liveServer(t *testing.T, version, ready, reason string) *httptest.Server {
+	t.Helper()
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		items := []any{}
+		if strings.HasSuffix(r.URL.Path, "/helmreleases") {
+			items = append(items, map[string]any{
+				"metadata": map[string]any{"name": "web", "generation": 1},
+				"spec":     map[string]any{"targetNamespace": "web", "chart": map[string]any{"spec": map[string]any{"chart": "web", "version": "1.0.0"}}},
+				"status": map[string]any{
+					"observedGeneration": 1, "lastAttemptedRevision": "1.0.0",
+					"conditions": []any{map[string]any{"type": "Ready", "status": ready, "reason": reason, "lastTransitionTime": "2026-08-01T00:00:00Z"}},
+					"history":    []any{map[string]any{"chartVersion": version, "status": "deployed", "lastDeployed": "2026-08-01T00:00:00Z"}},
+				},
+			})
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"items": items, "gitVersion": "v1.32.4"})
+	}))
+	t.Cleanup(server.Close)
+	return server
+}
+
+// runLive runs one command line as a person in dir would, and returns what it wrote.
+func runLive(t *testing.T, env map[string]string, args ...string) (code int, out, messages string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code = run(t.Context(), args, deps{
+		in: strings.NewReader(""), out: &stdout, err: &stderr,
+		getenv: func(name string) string { return env[name] },
+		now:    func() time.Time { return time.Date(2026, 8, 10, 12, 0, 0, 0, time.UTC) },
+	})
+	for _, text := range []string{stdout.String(), stderr.String()} {
+		if strings.Contains(text, "planted") {
+			t.Errorf("%v shows a secret:\n%s", args, text)
+		}
+	}
+	return code, stdout.String(), stderr.String()
+}
+
+func TestStatusCommand(t *testing.T) {
+	t.Parallel()
+	good := liveServer(t, "1.0.0", "True", "UpgradeSucceeded")
+	other := liveServer(t, "0.9.0", "True", "UpgradeSucceeded")
+	failed := liveServer(t, "0.9.0", "False", "UpgradeFailed")
+	tests := map[string]struct {
+		server *httptest.Server
+		args   []string
+		code   int
+		shows  string
+	}{
+		"ok":                   {good, []string{"--exit-code"}, exitDone, "verdict: ok"},
+		"drifted":              {other, nil, exitDone, "verdict: drifted"},
+		"drifted, exit code":   {other, []string{"--exit-code"}, exitFound, "verdict: drifted"},
+		"drifted, not failed":  {other, []string{"--fail-on", "failed"}, exitDone, "verdict: drifted"},
+		"failed, on failed":    {failed, []string{"--fail-on", "drifted,failed"}, exitFound, "UpgradeFailed"},
+		"json":                 {good, []string{"-o", "json"}, exitDone, `"verdict": "ok"`},
+		"yaml":                 {good, []string{"-o", "yaml"}, exitDone, "verdict: ok"},
+		"html":                 {good, []string{"-o", "html"}, exitDone, "<!doctype html>"},
+		"no cluster at hand":   {nil, nil, exitDone, "pins and history only"},
+		"no cluster, exit":     {nil, []string{"--exit-code"}, exitFound, "verdict: unknown"},
+		"no such format":       {good, []string{"-o", "xml"}, exitFailed, "write html, json, table, yaml"},
+		"no such state":        {good, []string{"--fail-on", "bad"}, exitFailed, `there is no state "bad"`},
+		"no such cluster":      {good, []string{"--cluster", "x"}, exitFailed, `there is no cluster "x"`},
+		"no such component":    {good, []string{"--component", "x"}, exitFailed, `there is no component "x"`},
+		"no such stage":        {good, []string{"--stage", "x"}, exitFailed, `there is no stage "x"`},
+		"unsafe exporter":      {nil, []string{"--from", "http://192.0.2.1/"}, exitFailed, "https://"},
+		"one cluster, by name": {good, []string{"--cluster", "prod", "--component", "web", "--stage", "production"}, exitDone, "verdict: ok"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, kubeconfig := liveRepo(t, "", test.server)
+			args := append([]string{"-C", dir, "status", "--upstream=false"}, test.args...)
+			if !strings.Contains(strings.Join(args, " "), "--from") {
+				args = append(args, "--kubeconfig", kubeconfig)
+			}
+			code, out, messages := runLive(t, nil, args...)
+			if code != test.code || !strings.Contains(out+messages, test.shows) {
+				t.Errorf("exit code %d, want %d with %q:\n%s%s", code, test.code, test.shows, out, messages)
+			}
+		})
+	}
+}
