@@ -2,6 +2,7 @@ package helmfile
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -66,6 +67,9 @@ func (x *execution) explain(err error) error {
 		if line, convertErr := strconv.Atoi(number); convertErr == nil {
 			at.Line, message = x.at.Line+line-1, strings.TrimSpace(text)
 		}
+	}
+	if errors.Is(err, errTooDeep) {
+		message = errTooDeep.Error() // once, and not for each call
 	}
 	message = whereInTemplate.ReplaceAllString(message, "")
 	return wrongAt(at, "this template cannot be filled in: %s", x.reader.vault.describe(message))
