@@ -136,7 +136,6 @@ const minCommitDigits = 4
 func (w *planning) rolledBack(cluster string, target *v1alpha1.PinSpec) *v1alpha1.PinSpec {
 	current := w.oldPin(cluster)
 	next := clonePin(target)
-	next.Hold = nil // a hold of the past
 	if sameVersion(current, target) {
 		next.Hold = clonePin(current).Hold
 		return next
