@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/internal/githttptest"
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/test/githttptest"
 )
 
 // remotes is a bare repository, reached by file and by HTTP, and two clones.

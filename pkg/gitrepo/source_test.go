@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/internal/githttptest"
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/test/githttptest"
 )
 
 func TestCheckURL(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/internal/githttptest"
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/test/githttptest"
 )
 
 // git runs git without the configuration of whoever runs the tests.
