@@ -54,6 +54,7 @@ Without --commit, --branch or --push it changes the working tree and prints the 
 		},
 	}
 	f.register(cmd, o)
+	f.live.register(cmd)
 	cmd.Flags().StringVar(&values, "values", "", "put the values in `FILE` (- for standard input) into the pin: they belong to this version")
 	cmd.Flags().DurationVar(&wait, "wait", 0, "wait up to this long for CI to publish the revision")
 	cmd.Flags().BoolVar(&all, "all", false, "every component; each is a change of its own")

@@ -34,7 +34,7 @@ type liveFlags struct {
 func (f *liveFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.kubeconfig, "kubeconfig", "", "the kubeconfig `FILE` (default: as kubectl finds it)")
 	cmd.Flags().StringVar(&f.from, "from", "", "read the clusters from the exporter at this `URL`; its read token is taken from "+tokenVariable)
-	cmd.Flags().DurationVar(&f.timeout, "timeout", 15*time.Second, "how long to wait for each cluster")
+	cmd.Flags().DurationVar(&f.timeout, "cluster-timeout", 15*time.Second, "how long to wait for each cluster")
 	cmd.MarkFlagsMutuallyExclusive("kubeconfig", "from")
 }
 

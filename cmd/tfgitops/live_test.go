@@ -129,3 +129,46 @@ func TestStatusCommand(t *testing.T) {
 		})
 	}
 }
+
+func TestWaitCommand(t *testing.T) {
+	t.Parallel()
+	good := liveServer(t, "1.0.0", "True", "UpgradeSucceeded")
+	failed := liveServer(t, "0.9.0", "False", "UpgradeFailed")
+	progressing := liveServer(t, "0.9.0", "Unknown", "Progressing")
+	const announce = "  announce: {command: [sh, -c, 'echo \"said: $0 ($TFGITOPS_RESULT)\"']}\n"
+	const passing = "  test: {command: [sh, -c, 'echo \"tests: $0 $1 of $TFGITOPS_COMPONENT $TFGITOPS_VERSION on $TFGITOPS_CLUSTER\"']}\n"
+	const failing = "  test: {command: [sh, -c, 'exit 3']}\n"
+	tests := map[string]struct {
+		server *httptest.Server
+		extra  string
+		args   []string
+		code   int
+		shows  []string
+	}{
+		"ready":              {good, passing + announce, nil, exitDone, []string{"is ready: 1.0.0", "tests: web slow of web 1.0.0 on prod", "said: web on prod: 1.0.0 ready (ready)"}},
+		"tests fail":         {good, failing + announce, nil, exitFound, []string{"the tests failed", "1.0.0 failed (failed)"}},
+		"tests skipped":      {good, failing, []string{"--skip-tests"}, exitDone, []string{"is ready"}},
+		"test not there":     {good, "  test: {command: [/nonexistent]}\n", nil, exitFailed, []string{"/nonexistent"}},
+		"no tests":           {good, "", nil, exitDone, []string{"no tests"}},
+		"failed":             {failed, passing + announce, nil, exitFound, []string{"UpgradeFailed", "1.0.0 failed (failed)"}},
+		"timed out":          {progressing, announce, []string{"--timeout", "200ms"}, exitFailed, []string{"timed out", "(timed out)"}},
+		"no cluster at hand": {nil, announce, nil, exitFailed, []string{`no context "prod"`}},
+		"no such component":  {good, "", []string{"other"}, exitFailed, []string{"COMPONENT"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, kubeconfig := liveRepo(t, test.extra, test.server)
+			args := append([]string{"-C", dir, "wait", "web", "--cluster", "prod", "--kubeconfig", kubeconfig}, test.args...)
+			code, out, messages := runLive(t, nil, args...)
+			if code != test.code {
+				t.Errorf("exit code %d, want %d:\n%s%s", code, test.code, out, messages)
+			}
+			for _, text := range test.shows {
+				if !strings.Contains(out+messages, text) {
+					t.Errorf("%q is not shown:\n%s%s", text, out, messages)
+				}
+			}
+		})
+	}
+}

@@ -27,6 +27,7 @@ type pinFlags struct {
 	reason    string
 	delivery  bump.Delivery
 	remote    string
+	live      gateFlags
 }
 
 func (f *pinFlags) register(cmd *cobra.Command, o *options) {
@@ -90,6 +91,7 @@ func (o *options) openWorkspace(ctx context.Context, f *pinFlags) (*bump.Workspa
 		return nil, nil, err
 	}
 	ws := &bump.Workspace{Root: root, Remote: f.remote, Jitter: rand.Float64, Planner: o.planner()}
+	ws.Planner.Gates = f.live.gates(o, root.FS())
 	repo, err := gitrepo.Open(ctx, root.Name())
 	switch {
 	case err == nil:

@@ -38,6 +38,7 @@ Digests are those of each cluster's own registry.`,
 		},
 	}
 	f.register(cmd, o)
+	f.live.register(cmd)
 	cmd.Flags().StringVar(&to, "to", "", "the `STAGE` to promote to (default: the first that does not run what the one before it does)")
 	cmd.Flags().BoolVar(&all, "all", false, "every component; each is a change of its own")
 	return cmd

@@ -53,9 +53,9 @@ which component runs on which cluster: bump changes a pin, render turns the pins
 	cmd.AddCommand(newRenderCmd(o), newValidateCmd(o), newSchemaCmd(o), newVersionCmd(o))
 	cmd.AddCommand(newBumpCmd(o), newPromoteCmd(o), newRollbackCmd(o), newHoldCmd(o), newUnholdCmd(o), newFoldCmd(o), newLogCmd(o))
 	cmd.AddCommand(newInitCmd(o), newClusterCmd(o), newComponentCmd(o))
-	cmd.AddCommand(newDiffCmd(o), newChartCmd(o), newPublishCmd(o))
+	cmd.AddCommand(newDiffCmd(o), newChartCmd(o), newApplyCmd(o), newPublishCmd(o))
 	cmd.AddCommand(newImportCmd(o))
-	cmd.AddCommand(newStatusCmd(o), newOutdatedCmd(o))
+	cmd.AddCommand(newStatusCmd(o), newOutdatedCmd(o), newWaitCmd(o))
 	return cmd
 }
 
