@@ -205,11 +205,6 @@ func (r *reader) environmentEntry(env environment, file string, entry *yaml.Node
 		if err != nil {
 			return nil, err
 		}
-		if values.hint != nil {
-			for i := 0; i+1 < len(values.hint.Content); i += 2 {
-				env.origins[values.hint.Content[i].Value] = r.position(values.hint.Content[i])
-			}
-		}
 		all = append(all, values.values)
 	}
 	return all, nil

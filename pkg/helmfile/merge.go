@@ -290,7 +290,7 @@ func sharedComment(hints []*yaml.Node, of func(*yaml.Node) string) string {
 // moreReleases adds to a component that is there the releases that it lacks.
 func (m *merger) moreReleases(c *component, have *control.Component) error {
 	if c.manifests != nil {
-		return m.moreManifests(c, have)
+		return m.moreManifests(c)
 	}
 	for _, name := range c.order {
 		if _, known := have.Release(name); known {
@@ -317,7 +317,7 @@ func (m *merger) moreReleases(c *component, have *control.Component) error {
 }
 
 // moreManifests adds a version of plain manifests that is not there. One that is there stays: pins name its content.
-func (m *merger) moreManifests(c *component, _ *control.Component) error {
+func (m *merger) moreManifests(c *component) error {
 	dir := control.ManifestsDir(c.name, c.manifests.version)
 	if _, err := fs.Stat(m.target, dir); err == nil {
 		return nil

@@ -48,11 +48,10 @@ type environment struct {
 	defaults map[string]any // the helmfile's own values
 	values   map[string]any // the environment's
 	override map[string]any // given on the command line, or to a nested helmfile
-	origins  map[string]Position
 }
 
 func newEnvironment(name string) environment {
-	return environment{name: name, defaults: map[string]any{}, values: map[string]any{}, override: map[string]any{}, origins: map[string]Position{}}
+	return environment{name: name, defaults: map[string]any{}, values: map[string]any{}, override: map[string]any{}}
 }
 
 // all are the values that templates see.

@@ -226,7 +226,10 @@ func (r *reader) noteSecretIn(read *release, s secretValue) {
 
 // isWholeTemplate reports whether a value is what one command prints, and nothing else.
 func isWholeTemplate(s secretValue) bool {
-	return len(s.sources) == 1 && s.template == "<"+s.sources[0].Name+">" && s.sources[0].Command != "" || len(s.sources) == 1 && isReference(s.sources[0].Origin) && s.template == "<"+s.sources[0].Name+">"
+	if len(s.sources) != 1 || s.template != "<"+s.sources[0].Name+">" {
+		return false
+	}
+	return s.sources[0].Command != "" || isReference(s.sources[0].Origin) // and not what a function made of it
 }
 
 const maxShown = 120
