@@ -37,7 +37,7 @@ func newDiffCmd(o *options) *cobra.Command {
 		GroupID: groupRepo,
 		Long: `Diff compares what Flux applies to each cluster on two sides, and with --charts what Helm applies too. BASE is a Git
 revision, by default the merge base with the main branch; HEAD another, by default the working tree. What is the same on
-several clusters is shown once. Diff's risk rules are in docs/reference/risks.md; a component silences one in its file.
+several clusters is shown once. docs/reference/risks.md lists the risk rules; a component silences one in its file.
 
 Secrets are never shown: a fingerprint says whether one changed. TFGITOPS_FINGERPRINT_KEY keeps the fingerprints of
 different runs comparable; without it each run has its own.`,
@@ -132,6 +132,13 @@ func (o *options) diff(cmd *cobra.Command, f *diffFlags, args []string) error {
 	return f.outcome(report)
 }
 
+func countOf(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
 // riskError is a change that --fail-on refuses.
 type riskError struct{ text string }
 
@@ -149,10 +156,10 @@ func (f *diffFlags) outcome(r *diff.Report) error {
 			}
 		}
 		if grave > 0 {
-			return &riskError{fmt.Sprintf("refused by --fail-on %s: %d such risks (a component may silence a rule, with the reason, in its component.yaml)", f.failOn, grave)}
+			return &riskError{fmt.Sprintf("refused by --fail-on %s: %s (a component may silence a rule, with the reason, in its component.yaml)", f.failOn, countOf(grave, "such risk", "such risks"))}
 		}
 		if len(r.Problems) > 0 {
-			return &riskError{fmt.Sprintf("refused by --fail-on %s: %d things could not be compared, so their risks are not known", f.failOn, len(r.Problems))}
+			return &riskError{fmt.Sprintf("refused by --fail-on %s: %s could not be compared, so not every risk is known", f.failOn, countOf(len(r.Problems), "thing", "things"))}
 		}
 	}
 	if f.exitCode && r.Differs() {

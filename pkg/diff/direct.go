@@ -161,7 +161,7 @@ func readKustomization(fsys fs.FS, dir string) (kustomization, error) {
 	if err != nil {
 		return k, errNotDirect
 	}
-	if err := yaml.UnmarshalStrict(content, &k); err != nil || k.Kind != "Kustomization" {
+	if err := yaml.UnmarshalStrict(content, &k); err != nil || k.Kind != "Kustomization" && k.Kind != "" {
 		return k, errNotDirect
 	}
 	return k, nil

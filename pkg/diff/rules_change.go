@@ -139,6 +139,10 @@ func dependents(s *snapshot, of ref) int {
 }
 
 func silencesAdded(c *comparison, _ []Component) []wholeRisk {
+	known := map[string]bool{}
+	for _, rule := range Rules() {
+		known[rule.ID] = true
+	}
 	var found []wholeRisk
 	for _, name := range c.headRepo.ComponentNames() {
 		if !c.wanted(name) {
@@ -151,6 +155,9 @@ func silencesAdded(c *comparison, _ []Component) []wholeRisk {
 		for _, silence := range c.headRepo.Components[name].Silence {
 			if !slices.Contains(before, silence) {
 				message := fmt.Sprintf("the rule %s is silenced: %s", silence.Rule, silence.Reason)
+				if !known[silence.Rule] {
+					message = fmt.Sprintf("there is no rule %q to silence: docs/reference/risks.md lists them", silence.Rule)
+				}
 				found = append(found, wholeRisk{name, message, control.ComponentFile(name), c.changedClusters()})
 			}
 		}
