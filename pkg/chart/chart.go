@@ -2,9 +2,11 @@ package chart
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 
+	"github.com/Masterminds/semver/v3"
 	"helm.sh/helm/v4/pkg/chart/loader/archive"
 	helmchart "helm.sh/helm/v4/pkg/chart/v2"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
@@ -120,4 +122,26 @@ func copyValue(v any) any {
 	default:
 		return v
 	}
+}
+
+// Local returns the chart with "local" in its version's build metadata. What is
+// installed from a person's folder then never passes for what is published
+// under the same version: not in `helm list`, and not when it is compared with
+// a pin.
+func (c *Chart) Local() (*Chart, error) {
+	version, err := semver.NewVersion(c.Version())
+	if err != nil {
+		return nil, fmt.Errorf("chart %q: version %q: %w", c.Name(), c.Version(), err)
+	}
+	mark := "local"
+	if metadata := version.Metadata(); metadata != "" {
+		mark = metadata + ".local"
+	}
+	marked, err := version.SetMetadata(mark)
+	if err != nil {
+		return nil, fmt.Errorf("chart %q: version %q: %w", c.Name(), c.Version(), err)
+	}
+	local := clone(c.parsed)
+	local.Metadata.Version = marked.Original()
+	return &Chart{parsed: local}, nil
 }
