@@ -66,7 +66,7 @@ func (c *Cache) claim(digest string) (entry *cached, mine bool) {
 	defer c.mu.Unlock()
 	if e, ok := c.charts[digest]; ok {
 		c.recent.MoveToFront(e)
-		return e.Value.(*cached), false
+		return e.Value.(*cached), false //nolint:forcetypeassert // the list holds nothing else
 	}
 	entry = &cached{digest: digest, done: make(chan struct{})}
 	c.charts[digest] = c.recent.PushFront(entry)
@@ -108,7 +108,7 @@ func (c *Cache) forget(entry *cached) {
 
 func (c *Cache) drop(e *list.Element) {
 	c.recent.Remove(e)
-	delete(c.charts, e.Value.(*cached).digest)
+	delete(c.charts, e.Value.(*cached).digest) //nolint:forcetypeassert // the list holds nothing else
 }
 
 func isCancelled(err error) bool {

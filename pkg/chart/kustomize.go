@@ -83,7 +83,8 @@ func takeSources(built resmap.ResMap) ([]object, error) {
 		annotations := annotationsOf(fields)
 		source, _ := annotations[sourceAnnotation].(string)
 		if delete(annotations, sourceAnnotation); len(annotations) == 0 {
-			delete(fields["metadata"].(map[string]any), "annotations")
+			metadata, _ := fields["metadata"].(map[string]any)
+			delete(metadata, "annotations")
 		}
 		all = append(all, object{source, fields})
 	}

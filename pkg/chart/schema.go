@@ -60,10 +60,10 @@ func (s *schemas) walk(c *helmchart.Chart, values map[string]any, report func(ch
 func (s *schemas) compile(c *helmchart.Chart) *compiledSchema {
 	key := &c.Schema[0]
 	if found, ok := s.compiled.Load(key); ok {
-		return found.(*compiledSchema)
+		return found.(*compiledSchema) //nolint:forcetypeassert // the map holds nothing else
 	}
 	found, _ := s.compiled.LoadOrStore(key, compileSchema(c.Name(), c.Schema))
-	return found.(*compiledSchema)
+	return found.(*compiledSchema) //nolint:forcetypeassert // the map holds nothing else
 }
 
 // schemaURL is where Helm places the schema, which relative references resolve
