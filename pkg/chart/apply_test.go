@@ -44,6 +44,7 @@ func target(t testing.TB, objects ...client.Object) (*Target, *storage.Storage) 
 	return &Target{
 		client:       fake.NewClientBuilder().WithScheme(kinds).WithObjects(objects...).Build(),
 		capabilities: func() (*common.Capabilities, error) { return caps, nil },
+		forget:       func() {},
 		helm: func(_, _ string) (*action.Configuration, error) {
 			configuration := action.NewConfiguration(action.ConfigurationSetLogger(slog.DiscardHandler))
 			configuration.Releases, configuration.Capabilities = kept, caps
@@ -394,6 +395,17 @@ func TestRunsComparesDigests(t *testing.T) {
 	} {
 		if got := c.record.Runs(c.hr, "demo", "1.0.0", c.digest); got != c.want {
 			t.Errorf("%s: %t", c.name, got)
+		}
+	}
+}
+
+func TestLocalMarksTheVersion(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[string]string{"1.0.0": "1.0.0+local", "v1.0.0": "v1.0.0+local", "1.0.0-20260804-102b23dd": "1.0.0-20260804-102b23dd+local", "1.0.0+x": "1.0.0+x.local"} {
+		published := load(t, versioned(version, nil))
+		local, err := published.Local()
+		if err != nil || local.Version() != want || published.Version() != version {
+			t.Errorf("%s: %s, %v; want %s, and the original left alone: %s", version, local.Version(), err, want, published.Version())
 		}
 	}
 }

@@ -40,6 +40,9 @@ func (p *Preparation) applyCRDs(ctx context.Context) error {
 			return err
 		}
 	}
+	if len(p.crds) > 0 {
+		p.target.forget()
+	}
 	return nil
 }
 

@@ -33,6 +33,8 @@ type Target struct {
 	client client.Client
 	// capabilities asks what the cluster serves.
 	capabilities func() (*common.Capabilities, error)
+	// forget drops what is remembered of the kinds that the cluster serves.
+	forget func()
 	// helm makes Helm's configuration: where objects go, where the record is.
 	helm func(namespace, storageNamespace string) (*action.Configuration, error)
 }
@@ -75,6 +77,7 @@ func NewTarget(config *rest.Config) (*Target, error) {
 	return &Target{
 		config: config, client: kube,
 		capabilities: sync.OnceValues(func() (*common.Capabilities, error) { return discoverCapabilities(discovered) }),
+		forget: mapper.Reset, // which invalidates what was discovered, too
 		helm: func(namespace, storageNamespace string) (*action.Configuration, error) {
 			configuration := action.NewConfiguration(action.ConfigurationSetLogger(slog.DiscardHandler))
 			return configuration, configuration.Init(getter{config, discovered, mapper, namespace}, storageNamespace, "secret")

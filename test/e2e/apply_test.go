@@ -1,0 +1,182 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	helmv2 "github.com/fluxcd/helm-controller/api/v2"
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/test/e2e/harness"
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/test/registrytest"
+)
+
+// byHand is a control repo whose one cluster people apply to themselves.
+type byHand struct {
+	*harness.Cluster
+	dir      string
+	registry *registrytest.Server
+}
+
+// The chart has a CustomResourceDefinition, an object of that kind, and what shows its values.
+const (
+	byHandCRD = `apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.byhand.example.org}
+spec:
+  group: byhand.example.org
+  scope: Namespaced
+  names: {kind: Widget, listKind: WidgetList, plural: widgets, singular: widget}
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
+`
+	byHandWidget = "apiVersion: byhand.example.org/v1\nkind: Widget\nmetadata: {name: by-hand}\n"
+	byHandShow   = `apiVersion: v1
+kind: ConfigMap
+metadata: {name: by-hand}
+data:
+  version: {{ .Chart.Version | quote }}
+  word: {{ .Values.word | quote }}
+  password: {{ .Values.password | quote }}
+  upgrade: {{ .Release.IsUpgrade | quote }}
+  namespaceSeen: {{ (lookup "v1" "Namespace" "" "flux-system").metadata.name | quote }}
+`
+)
+
+func newByHand(t *testing.T) *byHand {
+	t.Helper()
+	b := &byHand{Cluster: sharedCluster(t), dir: t.TempDir(), registry: registrytest.ForTest(t, registrytest.Options{})}
+	for _, version := range []string{"1.0.0", "2.0.0"} {
+		push(t, b.registry, "byhand", registrytest.Chart{Name: "by-hand", Version: version, Files: map[string]string{
+			"crds/widget.yaml": byHandCRD, "templates/widget.yaml": byHandWidget, "templates/show.yaml": byHandShow,
+		}})
+	}
+	const head = "apiVersion: tfgitops.toolforge.org/v1alpha1\nkind: %s\nmetadata: {name: %s}\nspec:\n%s"
+	file := func(kind, name, spec string) *fstest.MapFile {
+		return &fstest.MapFile{Data: fmt.Appendf(nil, head, kind, name, spec)}
+	}
+	writeTree(t, b.dir, fstest.MapFS{
+		"tfgitops.yaml":                       file("ControlRepo", "example", fmt.Sprintf("  repositories: {byhand: {url: %q, insecure: true}}\n", b.registry.OCI("byhand"))),
+		"components/by-hand/component.yaml":   file("Component", "by-hand", "  namespace: by-hand\n  releases: [{name: by-hand, repository: byhand, valuesFrom: [{kind: Secret, name: by-hand, valuesKey: password, targetPath: password}]}]\n"),
+		"clusters/laptop/cluster.yaml":        file("Cluster", "laptop", "  kubeVersion: \"1.36.3\"\n  fluxVersion: \"2.7\"\n  context: e2e\n  allowApply: true\n"),
+		"clusters/laptop/kustomization.yaml":  &fstest.MapFile{Data: []byte("resources: [manifests]\n")},
+		"clusters/laptop/values/by-hand.yaml": &fstest.MapFile{Data: []byte("word: \"2024-04-01\"\n")},
+		"clusters/laptop/pins/by-hand.yaml":   file("Pin", "by-hand", "  releases:\n    by-hand:\n      version: \"1.0.0\"\n"),
+	})
+	b.run(t, 0, "render")
+	for _, args := range [][]string{{"init", "--quiet", "--initial-branch=main"}, {"add", "--all"}, {"commit", "--quiet", "--message", "Start"}} {
+		if _, err := harness.Git(t.Context(), b.dir, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	password := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "by-hand", Namespace: harness.FluxNamespace}, Data: map[string][]byte{"password": []byte(secretValue)}}
+	if err := b.Create(t.Context(), password); err != nil {
+		t.Fatal(err)
+	}
+	afterwards(t, func(ctx context.Context) error { return client.IgnoreNotFound(b.Delete(ctx, password)) })
+	return b
+}
+
+// run runs tfgitops with the exit code that is wanted, and returns all that it printed, which has no secret.
+func (b *byHand) run(t *testing.T, want int, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(within(t, time.Minute), tfgitopsProgram(t), args...)
+	cmd.Dir = b.dir
+	cmd.Env = append(harness.GitEnvironment(t.TempDir()), "XDG_CACHE_HOME="+t.TempDir(), "USER=someone")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) || cmd.ProcessState.ExitCode() != want {
+		t.Fatalf("tfgitops %s: %v, want exit code %d\n%s", strings.Join(args, " "), err, want, out.String())
+	}
+	if strings.Contains(out.String(), secretValue) {
+		t.Errorf("tfgitops %s shows the secret:\n%s", strings.Join(args, " "), out.String())
+	}
+	return out.String()
+}
+
+func (b *byHand) apply(t *testing.T, want int, args ...string) string {
+	t.Helper()
+	return b.run(t, want, append([]string{"apply", "by-hand", "--cluster", "laptop", "--kubeconfig", b.Kubeconfig}, args...)...)
+}
+
+func (b *byHand) read(t *testing.T, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(b.dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+// shows is what the chart wrote.
+func (b *byHand) shows(t *testing.T) map[string]string {
+	t.Helper()
+	var shown corev1.ConfigMap
+	if err := b.Get(t.Context(), client.ObjectKey{Namespace: "by-hand", Name: "by-hand"}, &shown); err != nil {
+		t.Fatal(err)
+	}
+	if got := shown.Labels["helm.toolkit.fluxcd.io/name"] + "/" + shown.Labels["helm.toolkit.fluxcd.io/namespace"]; got != "by-hand/"+harness.FluxNamespace {
+		t.Errorf("origin labels are %q", got)
+	}
+	return shown.Data
+}
+
+// TestApplyWithoutFlux takes one release through its life by hand: from an empty cluster, with Flux kept away, back to Flux.
+func TestApplyWithoutFlux(t *testing.T) {
+	b := newByHand(t)
+	b.apply(t, 2) // nobody to ask
+	said := b.apply(t, 0, "--yes")
+	if !strings.Contains(said, "not installed → 1.0.0") {
+		t.Errorf("the first time:\n%s", said)
+	}
+	want := map[string]string{"version": "1.0.0", "word": "2024-04-01", "password": secretValue, "upgrade": "false", "namespaceSeen": "flux-system"}
+	if diff := cmp.Diff(want, b.shows(t)); diff != "" {
+		t.Errorf("installed (-want +got):\n%s", diff)
+	}
+	var record corev1.Secret
+	if err := b.Get(t.Context(), client.ObjectKey{Namespace: "by-hand", Name: "sh.helm.release.v1.by-hand.v1"}, &record); err != nil {
+		t.Errorf("Helm's record: %v", err)
+	}
+
+	var hr helmv2.HelmRelease
+	key := client.ObjectKey{Namespace: harness.FluxNamespace, Name: "by-hand"}
+	if err := b.ApplyYAML(t.Context(), b.read(t, "clusters/laptop/manifests/by-hand.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	said = b.apply(t, 0, "--yes", "--version", "2.0.0", "--reason", "trying it")
+	if !strings.Contains(said, "-  version: 1.0.0") || !strings.Contains(said, "+  version: 2.0.0") {
+		t.Errorf("no difference is shown:\n%s", said)
+	}
+	want["version"], want["upgrade"] = "2.0.0", "true"
+	if diff := cmp.Diff(want, b.shows(t)); diff != "" {
+		t.Errorf("upgraded (-want +got):\n%s", diff)
+	}
+	if err := b.Get(t.Context(), key, &hr); err != nil || !hr.Spec.Suspend || hr.Annotations["tfgitops.toolforge.org/suspended-because"] != "trying it" {
+		t.Errorf("%v: suspended %t, annotations %v", err, hr.Spec.Suspend, hr.Annotations)
+	}
+
+	if said = b.apply(t, 3, "--restore"); !strings.Contains(said, "runs by-hand 2.0.0 (deployed), and main pins 1.0.0") {
+		t.Errorf("handing back what is not pinned:\n%s", said)
+	}
+	b.apply(t, 0, "--yes")
+	b.apply(t, 0, "--restore")
+	if err := b.Get(t.Context(), key, &hr); err != nil || hr.Spec.Suspend || hr.Annotations["tfgitops.toolforge.org/suspended-because"] != "" {
+		t.Errorf("%v: suspended %t, annotations %v", err, hr.Spec.Suspend, hr.Annotations)
+	}
+	if b.shows(t)["version"] != "1.0.0" {
+		t.Errorf("%v runs", b.shows(t))
+	}
+}
