@@ -89,7 +89,7 @@ func (ws *Workspace) deliver(ctx context.Context, outcome *Outcome, head string,
 	if err != nil {
 		return err
 	}
-	_, err = ws.Git.Push(ctx, ws.Remote, commit, outcome.Branch, gitrepo.PushOptions{New: !direct})
+	pushed, err := ws.Git.Push(ctx, ws.Remote, commit, outcome.Branch, gitrepo.PushOptions{New: !direct})
 	if errors.Is(err, gitrepo.ErrBranchExists) {
 		if there, err := ws.pushedAlready(ctx, outcome); there || err != nil {
 			return err
@@ -99,7 +99,14 @@ func (ws *Workspace) deliver(ctx context.Context, outcome *Outcome, head string,
 		return err
 	}
 	outcome.Commit, outcome.Pushed = commit, true
+	if pushed.UpToDate { // somebody made the very same commit in the same second
+		ws.sayThereAlready(outcome)
+	}
 	return nil
+}
+
+func (ws *Workspace) sayThereAlready(outcome *Outcome) {
+	outcome.Plan.say(fmt.Sprintf("branch %s of %s has this change already", outcome.Branch, ws.Remote))
 }
 
 // pushedAlready reports whether the plan's branch is on the remote. One with other content is an error.
@@ -119,7 +126,7 @@ func (ws *Workspace) pushedAlready(ctx context.Context, outcome *Outcome) (bool,
 		return false, branchInTheWay(outcome.Branch)
 	}
 	outcome.Commit, outcome.Pushed = there, true
-	outcome.Plan.say(fmt.Sprintf("branch %s of %s has this change already", outcome.Branch, ws.Remote))
+	ws.sayThereAlready(outcome)
 	return true, nil
 }
 
