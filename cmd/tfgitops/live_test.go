@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -170,5 +173,50 @@ func TestWaitCommand(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestExporterCommand starts the exporter, reads from it as the other commands do, and stops it.
+func TestExporterCommand(t *testing.T) {
+	t.Parallel()
+	dir, kubeconfig := liveRepo(t, "", liveServer(t, "1.0.0", "True", "UpgradeSucceeded"))
+	ctx, cancel := context.WithCancel(t.Context())
+	reader, writer := io.Pipe()
+	ended := make(chan int, 1)
+	token := map[string]string{tokenVariable: "read-me"}
+	go func() {
+		ended <- run(ctx, []string{"-C", dir, "exporter", "--listen", "127.0.0.1:0", "--kubeconfig", kubeconfig, "--upstream-interval", "87600h"}, deps{
+			in: strings.NewReader(""), out: io.Discard, err: writer, now: time.Now, getenv: func(name string) string { return token[name] },
+		})
+		_ = writer.Close()
+	}()
+	messages := bufio.NewScanner(reader)
+	messages.Scan()
+	address := strings.TrimPrefix(messages.Text(), "listening on ")
+	go func() { _, _ = io.Copy(io.Discard, reader) }()
+	code, out, said := exitFailed, "", ""
+	for range 100 {
+		if code, out, said = runLive(t, token, "-C", dir, "status", "--upstream=false", "--exit-code", "--from", address); code == exitDone {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if code != exitDone || !strings.Contains(out, "verdict: ok") {
+		t.Errorf("status --from: exit code %d:\n%s%s", code, out, said)
+	}
+	if code, out, said := runLive(t, token, "-C", dir, "wait", "web", "--cluster", "prod", "--from", address); code != exitDone {
+		t.Errorf("wait --from: exit code %d:\n%s%s", code, out, said)
+	}
+	if code, _, said := runLive(t, nil, "-C", dir, "status", "--upstream=false", "--from", address); code != exitFailed || !strings.Contains(said, tokenVariable) {
+		t.Errorf("without the token: exit code %d:\n%s", code, said)
+	}
+	cancel()
+	select {
+	case code := <-ended:
+		if code != exitDone {
+			t.Errorf("the exporter ended with %d", code)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("the exporter did not stop")
 	}
 }

@@ -64,6 +64,8 @@ type Row struct {
 	// Flux is the reason of Flux's Ready condition of the worst release, and Note says more.
 	Flux string `json:"flux,omitempty"`
 	Note string `json:"note,omitempty"`
+	// ChartsPresent says whether the registries have every pinned chart; nil where that is not known.
+	ChartsPresent *bool `json:"chartsPresent,omitempty"`
 	// Releases are the component's Helm releases.
 	Releases []ReleaseStatus `json:"releases,omitempty"`
 }

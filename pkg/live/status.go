@@ -312,10 +312,18 @@ func (c *comparison) waiting(row *Row, d control.Deployment) {
 
 // artifacts finds pinned charts that are not in the registry any more.
 func (c *comparison) artifacts(row *Row, d control.Deployment) {
+	all, asked := true, len(d.Releases) > 0
 	for _, release := range d.Releases {
 		chart := ChartVersion{ChartKey: ChartKey{URL: release.Source.URL, Chart: release.Chart}, Version: release.Version}
-		if present, known := c.upstream.present(chart); known && !present {
+		present, known := c.upstream.present(chart)
+		asked = asked && known
+		if known && !present {
+			all, asked = false, true
 			row.State, row.Note = ArtifactMissing, artifact.Repository{URL: release.Source.URL}.Ref(release.Chart, release.Version)+" is not published"
+			break
 		}
+	}
+	if asked {
+		row.ChartsPresent = &all
 	}
 }

@@ -1,0 +1,165 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+func testView(t testing.TB) View {
+	t.Helper()
+	repo, snapshot, history, upstream := world(t)
+	return View{Report: Status(repo, snapshot, history, upstream, testNow()), Snapshot: snapshot, Probes: map[string]time.Time{"cluster/prod": testNow()}}
+}
+
+func get(t *testing.T, server *httptest.Server, path, token string) (*http.Response, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, err := server.Client().Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(body), "planted") {
+		t.Errorf("%s shows a secret", path)
+	}
+	return response, string(body)
+}
+
+func TestExporter(t *testing.T) {
+	t.Parallel()
+	exporter := &Exporter{Token: "read-me"}
+	server := httptest.NewServer(exporter.Handler())
+	t.Cleanup(server.Close)
+	check := func(path, token string, code int, shows string) {
+		t.Helper()
+		response, body := get(t, server, path, token)
+		if response.StatusCode != code || !strings.Contains(body, shows) {
+			t.Errorf("%s: %d, want %d with %q:\n%.300s", path, response.StatusCode, code, shows, body)
+		}
+	}
+	check("/healthz", "", 200, "ok")
+	check("/readyz", "", 503, notYet)
+	check("/snapshot", "read-me", 503, notYet)
+	check("/", "", 503, notYet)
+	check("/metrics", "", 200, "")
+	view := testView(t)
+	if err := exporter.show(view); err != nil {
+		t.Fatal(err)
+	}
+	check("/readyz", "", 200, "ready")
+	check("/snapshot", "", 401, "token")
+	check("/snapshot", "wrong", 401, "token")
+	check("/snapshot", "read-me", 200, `"version": 1`)
+	check("/other", "", 404, "")
+	response, body := get(t, server, "/", "")
+	if policy := response.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || !strings.Contains(body, "artifact-missing") {
+		t.Errorf("policy %q", policy)
+	}
+	fetched, err := Fetch(t.Context(), server.Client(), server.URL, "read-me")
+	if err != nil || len(fetched.Clusters) != len(view.Snapshot.Clusters) {
+		t.Errorf("fetched %v, %v", fetched, err)
+	}
+	if _, err := Fetch(t.Context(), server.Client(), server.URL, "wrong"); !errors.Is(err, ErrSnapshot) || !strings.Contains(err.Error(), "TFGITOPS_TOKEN") {
+		t.Errorf("with a wrong token: %v", err)
+	}
+	exporter.Token = ""
+	check("/snapshot", "", 401, "token")
+}
+
+func TestMetricsGolden(t *testing.T) {
+	t.Parallel()
+	view := testView(t)
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(Collector{View: view})
+	if _, err := registry.Gather(); err != nil {
+		t.Error(err)
+	}
+	written, err := writeMetrics(view)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, filepath.Join("testdata", "full.metrics"), written)
+}
+
+// TestExporterKeepsWhatItHad lets refreshes fail and ends the run.
+func TestExporterKeepsWhatItHad(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	refreshes, said := 0, ""
+	exporter := &Exporter{
+		Interval: time.Minute, Jitter: func() float64 { return 1 },
+		Refresh: func(context.Context) (View, error) {
+			refreshes++
+			if refreshes == 2 {
+				return View{}, errors.New("https://u:planted@git.example.org is away")
+			}
+			return View{Report: Report{Repo: fmt.Sprint(refreshes)}}, nil
+		},
+		Say: func(text string) { said += text },
+		Sleep: func(ctx context.Context, d time.Duration) error {
+			if d != 66*time.Second {
+				t.Errorf("paused for %v", d)
+			}
+			if refreshes == 2 {
+				if exporter := ctx.Err(); exporter != nil {
+					t.Error(exporter)
+				}
+				cancel()
+			}
+			return ctx.Err()
+		},
+	}
+	exporter.Run(ctx)
+	if exporter.report().Repo != "1" || refreshes != 2 || strings.Contains(said, "planted") || !strings.Contains(said, "away") {
+		t.Errorf("%d refreshes, said %q", refreshes, said)
+	}
+}
+
+// TestScrapeAtScale holds a scrape of 20,000 releases to its bound, with room for machines that do other things besides.
+func TestScrapeAtScale(t *testing.T) {
+	if testing.Short() {
+		t.Skip("collects 20,000 releases")
+	}
+	report := Report{Time: testNow()}
+	for cluster := range 200 {
+		for component := range 100 {
+			name := fmt.Sprint("c", component)
+			report.Rows = append(report.Rows, Row{
+				Component: name, Cluster: fmt.Sprint("k", cluster), State: OK, Pinned: &PinnedVersion{Version: "1", Since: testNow()}, Live: &LiveVersion{Version: "1"},
+				Behind: &Behind{}, Releases: []ReleaseStatus{{Name: name, State: OK, Ready: "True", DriftKnown: true}},
+			})
+		}
+	}
+	exporter := &Exporter{}
+	if err := exporter.show(View{Report: report}); err != nil {
+		t.Fatal(err)
+	}
+	handler := exporter.Handler()
+	start := time.Now()
+	recorder := httptest.NewRecorder()
+	handler.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	t.Logf("%d bytes in %v", recorder.Body.Len(), time.Since(start))
+	if recorder.Code != http.StatusOK || time.Since(start) > 2*time.Second || strings.Count(recorder.Body.String(), "tfgitops_pin_info{") != 20000 {
+		t.Errorf("answered %d", recorder.Code)
+	}
+}
