@@ -137,7 +137,7 @@ func pageShell(t *testing.T, c *harness.Cluster, dir string) func(commands strin
 	bin := t.TempDir()
 	link(t, tfgitopsProgram(t), filepath.Join(bin, "tfgitops"))
 	for _, name := range []string{"kubectl", "sops", "age-keygen"} {
-		path, err := sharedRun(t).Programs.Path(t.Context(), name)
+		path, err := env.run.Programs.Path(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)
 		}

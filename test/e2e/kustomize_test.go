@@ -370,7 +370,7 @@ func writeTree(t *testing.T, dir string, tree fstest.MapFS) {
 // tool runs a pinned program and returns what it printed.
 func tool(t *testing.T, dir, name string, args ...string) string {
 	t.Helper()
-	path, err := sharedRun(t).Programs.Path(t.Context(), name)
+	path, err := env.run.Programs.Path(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
 	}

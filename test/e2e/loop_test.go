@@ -48,7 +48,7 @@ func fluxCluster(t *testing.T) *harness.Cluster {
 	if kubeconfig == "" && os.Getenv(fluxBin) == "" {
 		env.skip(t)
 	}
-	run := sharedRun(t)
+	run := env.run
 	flux.once.Do(func() {
 		started := time.Now()
 		if kubeconfig != "" {
@@ -260,7 +260,7 @@ func (l *loop) tfgitops(t *testing.T, args ...string) string {
 // tfgitopsProgram builds tfgitops, from the sources beside these tests.
 func tfgitopsProgram(t *testing.T) string {
 	t.Helper()
-	dir, err := sharedRun(t).Folder("bin")
+	dir, err := env.run.Folder("bin")
 	if err != nil {
 		t.Fatal(err)
 	}

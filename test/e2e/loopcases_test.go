@@ -282,7 +282,7 @@ func TestLoopTwoClusters(t *testing.T) {
 		t.Skip("needs a second cluster")
 	}
 	l := newLoop(t, "e2e-two", "1.0.0")
-	second, err := newFlux(t, sharedRun(t), "flux-beta")
+	second, err := newFlux(t, env.run, "flux-beta")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,30 @@ type environment struct {
 }
 
 func TestMain(m *testing.M) {
-	os.Exit(harness.Main(func() int { return env.close(m.Run()) }))
+	os.Exit(harness.Main(func() int {
+		if err := env.start(); err != nil {
+			fmt.Println("starting the run:", err)
+			return 1
+		}
+		return env.close(m.Run())
+	}))
+}
+
+// start makes the run. Its temporary folder becomes everyone's here, so that what a killed test leaves goes with it.
+func (e *environment) start() error {
+	tools, err := filepath.Abs("tools")
+	if err != nil {
+		return err
+	}
+	cache, err := filepath.Abs(cacheDir())
+	if err != nil {
+		return err
+	}
+	programs := harness.Programs{Tools: tools, Cache: cache, Flux: os.Getenv(fluxBin), Log: os.Stderr}
+	if e.run, err = harness.NewRun(context.Background(), programs); err != nil {
+		return err
+	}
+	return os.Setenv("TMPDIR", e.run.Temporary())
 }
 
 // close ends what was started, and says what was skipped and where the logs of a failure are.
@@ -45,9 +68,6 @@ func (e *environment) close(code int) int {
 			"  %s=FILE runs them in a cluster that has Flux\n"+
 			"docs/testing.md says more.\n", len(e.skipped), fluxBin, anyKubeconfig)
 	}
-	if e.run == nil {
-		return code
-	}
 	logs, err := e.run.Close(code != 0)
 	if logs != "" {
 		fmt.Println("logs of the API server and of the controllers:", logs)
@@ -57,30 +77,6 @@ func (e *environment) close(code int) int {
 		return max(code, 1)
 	}
 	return code
-}
-
-// sharedRun returns the run, which it starts if it must.
-func sharedRun(t *testing.T) *harness.Run {
-	t.Helper()
-	env.mu.Lock()
-	defer env.mu.Unlock()
-	if env.run == nil {
-		run, err := harness.NewRun(t.Context(), programs(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		env.run = run
-	}
-	return env.run
-}
-
-func programs(t *testing.T) harness.Programs {
-	t.Helper()
-	tools, err := filepath.Abs("tools")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return harness.Programs{Tools: tools, Cache: cacheDir(), Flux: os.Getenv(fluxBin), Log: os.Stderr}
 }
 
 // cacheDir is where built programs and the logs of failures are kept.
@@ -95,12 +91,11 @@ func cacheDir() string {
 // and loses those that the test makes.
 func sharedCluster(t *testing.T) *harness.Cluster {
 	t.Helper()
-	run := sharedRun(t)
 	env.mu.Lock()
 	defer env.mu.Unlock()
 	if env.cluster == nil {
 		started := time.Now()
-		cluster, err := run.NewCluster(t.Context(), "shared")
+		cluster, err := env.run.NewCluster(t.Context(), "shared")
 		if err == nil {
 			err = cluster.StartKustomizeController(t.Context())
 		}

@@ -22,11 +22,12 @@ var endings = map[string]struct {
 	status string // of the child
 	logs   bool   // whether they are kept
 }{
-	"passes":      {status: "exit status 0"},
-	"fails":       {status: "exit status 1", logs: true},
-	"panics":      {status: "exit status 2", logs: true},
-	"killed":      {status: "signal: killed", logs: true},
-	"interrupted": {status: "signal: interrupt", logs: true},
+	"passes": {status: "exit status 0"},
+	"fails":  {status: "exit status 1", logs: true},
+	"panics": {status: "exit status 2", logs: true},
+	"killed": {status: "signal: killed", logs: true},
+	// Not SIGINT, which whoever started the tests in the background has made them ignore.
+	"terminated": {status: "signal: terminated", logs: true},
 }
 
 // TestNothingIsLeft runs a test that starts an API server and ends in every way there is. Afterwards no process of it runs
@@ -35,7 +36,6 @@ func TestNothingIsLeft(t *testing.T) {
 	if os.Getenv(childEnds) != "" {
 		t.Skip("this is the child")
 	}
-	sharedRun(t) // for the programs: the child has only a minute
 	for ending, want := range endings {
 		t.Run(ending, func(t *testing.T) {
 			t.Parallel()
@@ -62,7 +62,7 @@ func cacheWithPrograms(t *testing.T) string {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"etcd", "kube-apiserver"} {
-		path, err := programs(t).Path(t.Context(), name)
+		path, err := env.run.Programs.Path(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +101,7 @@ func TestChild(t *testing.T) {
 	if ending == "" {
 		t.Skip("run by TestNothingIsLeft")
 	}
-	if _, err := sharedRun(t).NewCluster(t.Context(), "child"); err != nil {
+	if _, err := env.run.NewCluster(t.Context(), "child"); err != nil {
 		t.Fatal(err)
 	}
 	fmt.Println(childIsUp)
@@ -117,8 +117,8 @@ func TestChild(t *testing.T) {
 	case "killed":
 		err = self.Kill()
 		time.Sleep(time.Minute)
-	case "interrupted":
-		err = self.Signal(syscall.SIGINT)
+	case "terminated":
+		err = self.Signal(syscall.SIGTERM)
 		time.Sleep(time.Minute)
 	}
 	if err != nil {
@@ -190,7 +190,7 @@ func TestStaleRunsAreEnded(t *testing.T) {
 		_ = left.Wait()
 	}()
 
-	p := programs(t)
+	p := env.run.Programs
 	p.Cache = t.TempDir()
 	run, err := harness.NewRun(t.Context(), p)
 	if err != nil {
@@ -213,7 +213,7 @@ func TestStaleRunsAreEnded(t *testing.T) {
 // TestRunsLeaveEachOtherAlone holds that a run does not end another that is alive.
 func TestRunsLeaveEachOtherAlone(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	p := programs(t)
+	p := env.run.Programs
 	first, err := harness.NewRun(t.Context(), p)
 	if err != nil {
 		t.Fatal(err)

@@ -63,7 +63,7 @@ func (r *Run) Start(ctx context.Context, c Command) (*Process, error) {
 
 // environment has nothing of the surroundings but the path: no proxies, no kubeconfig, no home.
 func (r *Run) environment() []string {
-	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + r.Dir, "TMPDIR=" + r.temporary(), marker + "=" + r.Dir}
+	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + r.Dir, "TMPDIR=" + r.Temporary(), marker + "=" + r.Dir}
 }
 
 // Kill ends the process and those it started, at once: nothing that they hold is worth saving.

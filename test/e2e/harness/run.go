@@ -46,7 +46,7 @@ func NewRun(ctx context.Context, programs Programs) (*Run, error) {
 	if r.lock, err = tryLock(lockOf(dir)); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	for _, folder := range []string{logsOf(dir), r.temporary()} {
+	for _, folder := range []string{logsOf(dir), r.Temporary()} {
 		if err := os.Mkdir(folder, 0o750); err != nil {
 			return nil, errors.Join(err, os.RemoveAll(dir))
 		}
@@ -60,8 +60,8 @@ func NewRun(ctx context.Context, programs Programs) (*Run, error) {
 func lockOf(dir string) string { return filepath.Join(dir, "lock") }
 func logsOf(dir string) string { return filepath.Join(dir, "logs") }
 
-// temporary is what processes of the run have as their temporary folder.
-func (r *Run) temporary() string { return filepath.Join(r.Dir, "tmp") }
+// Temporary is the folder for temporary files of the run and of its processes.
+func (r *Run) Temporary() string { return filepath.Join(r.Dir, "tmp") }
 
 // Folder makes a folder for the run's files.
 func (r *Run) Folder(name string) (string, error) {
