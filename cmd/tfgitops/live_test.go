@@ -220,3 +220,27 @@ func TestExporterCommand(t *testing.T) {
 		t.Error("the exporter did not stop")
 	}
 }
+
+func TestAlertsCommand(t *testing.T) {
+	t.Parallel()
+	dir, _ := liveRepo(t, "  alerts: {pinNotDeployed: 90m}\n", nil)
+	tests := map[string]struct {
+		args  []string
+		code  int
+		shows string
+	}{
+		"threshold":    {nil, exitDone, "for: 90m"},
+		"first stage":  {nil, exitDone, `cluster=~"prod"`},
+		"operator":     {[]string{"-o", "prometheusrule"}, exitDone, "kind: PrometheusRule"},
+		"label":        {[]string{"--label", "team=wmcs"}, exitDone, "team: wmcs"},
+		"runbooks":     {[]string{"--runbooks", "https://example.org/"}, exitDone, "https://example.org/TfgitopsDown.md"},
+		"no such form": {[]string{"-o", "table"}, exitFailed, "prometheusrule, rules"},
+		"bad job":      {[]string{"--job", `a"b`}, exitFailed, "--job"},
+	}
+	for name, test := range tests {
+		code, out, messages := runLive(t, nil, append([]string{"-C", dir, "alerts"}, test.args...)...)
+		if code != test.code || !strings.Contains(out+messages, test.shows) {
+			t.Errorf("%s: exit code %d, want %d with %q:\n%s%s", name, code, test.code, test.shows, out, messages)
+		}
+	}
+}

@@ -55,7 +55,7 @@ which component runs on which cluster: bump changes a pin, render turns the pins
 	cmd.AddCommand(newInitCmd(o), newClusterCmd(o), newComponentCmd(o))
 	cmd.AddCommand(newDiffCmd(o), newChartCmd(o), newApplyCmd(o), newPublishCmd(o))
 	cmd.AddCommand(newImportCmd(o))
-	cmd.AddCommand(newStatusCmd(o), newOutdatedCmd(o), newWaitCmd(o), newExporterCmd(o))
+	cmd.AddCommand(newStatusCmd(o), newOutdatedCmd(o), newWaitCmd(o), newExporterCmd(o), newAlertsCmd(o))
 	return cmd
 }
 
