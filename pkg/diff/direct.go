@@ -16,6 +16,7 @@ import (
 	"sync"
 
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	kyaml "sigs.k8s.io/kustomize/kyaml/yaml"
 	"sigs.k8s.io/yaml"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/control"
@@ -161,7 +162,7 @@ func readKustomization(fsys fs.FS, dir string) (kustomization, error) {
 	if err != nil {
 		return k, errNotDirect
 	}
-	if err := yaml.UnmarshalStrict(content, &k); err != nil || k.Kind != "Kustomization" && k.Kind != "" {
+	if err := yaml.UnmarshalStrict(content, &k); err != nil || k.Kind != "Kustomization" && k.Kind != "" || len(k.Resources) == 0 {
 		return k, errNotDirect
 	}
 	return k, nil
@@ -299,11 +300,11 @@ func decodeObjects(content []byte) ([]map[string]any, error) {
 		if err != nil {
 			return nil, errNotDirect
 		}
-		data, err := yaml.YAMLToJSONStrict(document)
+		data, err := asJSON(document)
 		if err != nil {
 			return nil, errNotDirect
 		}
-		if string(data) == "null" {
+		if data == nil {
 			continue
 		}
 		object, err := decodeObject(data)
@@ -312,6 +313,18 @@ func decodeObjects(content []byte) ([]map[string]any, error) {
 		}
 		objects = append(objects, object)
 	}
+}
+
+// asJSON reads one document with kustomize's own parser, for which y and on are text; nil where it is empty.
+func asJSON(document []byte) ([]byte, error) {
+	node, err := kyaml.Parse(string(document))
+	if errors.Is(err, io.EOF) || err == nil && node.IsNilOrEmpty() {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return node.MarshalJSON()
 }
 
 func decodeObject(data []byte) (map[string]any, error) {

@@ -40,6 +40,9 @@ func compareFields(old, new map[string]any) ([]change, error) {
 			changes = append(changes, changesOf(at, detail)...)
 		}
 	}
+	if len(changes) == 0 { // a difference must show, even one that dyff should not see
+		changes = append(changes, newChange(nil, OpChanged, oldBranches, newBranches))
+	}
 	return changes, nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"context"
 	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // report folds what was found on each cluster into one report.
@@ -55,6 +57,7 @@ func (c *comparison) allProblems() []Problem {
 
 // folded is one changed object with the clusters that have exactly this change.
 type folded struct {
+	key       string // the same for the same change; empty where nothing changed
 	component string
 	object    Object
 	clusters  []string
@@ -62,30 +65,61 @@ type folded struct {
 
 // blocks returns the changed objects of each component, by the sets of clusters that have the same changes.
 func (c *comparison) blocks(ctx context.Context) (map[string][]Block, error) {
+	described, err := c.describe(ctx)
+	if err != nil {
+		return nil, err
+	}
 	found := map[string]*folded{}
 	var order []string
-	for _, d := range c.clusters {
-		for _, m := range d.changes() {
-			if err := ctx.Err(); err != nil {
-				return nil, err
+	for i, d := range c.clusters {
+		for _, one := range described[i] {
+			if found[one.key] == nil {
+				found[one.key] = &one
+				order = append(order, one.key)
 			}
-			object, changed, err := c.object(m)
-			if err != nil {
-				return nil, err
-			}
-			if !changed {
-				continue
-			}
-			component := m.any().component
-			key := component + "\x00" + digest(object)
-			if found[key] == nil {
-				found[key] = &folded{component: component, object: object}
-				order = append(order, key)
-			}
-			found[key].clusters = append(found[key].clusters, d.name)
+			found[one.key].clusters = append(found[one.key].clusters, d.name)
 		}
 	}
 	return inBlocks(found, order), nil
+}
+
+// describe describes the changed objects of each cluster, several at once.
+func (c *comparison) describe(ctx context.Context) ([][]folded, error) {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(c.options.workers())
+	described := make([][]folded, len(c.clusters))
+	for i, d := range c.clusters {
+		changes := d.changes()
+		described[i] = make([]folded, len(changes))
+		for from := 0; from < len(changes); from += describedAtOnce {
+			group.Go(func() error {
+				for at := from; at < min(from+describedAtOnce, len(changes)); at++ {
+					object, changed, err := c.object(changes[at])
+					if err != nil {
+						return err
+					}
+					if changed {
+						described[i][at] = newFolded(changes[at].any().component, object)
+					}
+				}
+				return ctx.Err()
+			})
+		}
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for i := range described {
+		described[i] = slices.DeleteFunc(described[i], func(f folded) bool { return f.key == "" })
+	}
+	return described, nil
+}
+
+// describedAtOnce is how many objects are described between two looks at the context.
+const describedAtOnce = 64
+
+func newFolded(component string, object Object) folded {
+	return folded{key: component + "\x00" + digest(object), component: component, object: object}
 }
 
 // changes are the objects of a cluster that differ, of both layers.

@@ -37,8 +37,10 @@ func at(object map[string]any, keys ...string) any {
 }
 
 func mapAt(object map[string]any, keys ...string) map[string]any { return asMap(at(object, keys...)) }
-func listAt(object map[string]any, keys ...string) []any         { return asList(at(object, keys...)) }
-func textAt(object map[string]any, keys ...string) string        { return asText(at(object, keys...)) }
+
+func listAt(object map[string]any, keys ...string) []any { return asList(at(object, keys...)) }
+
+func textAt(object map[string]any, keys ...string) string { return asText(at(object, keys...)) }
 
 func annotation(object map[string]any, name string) string {
 	return textAt(object, "metadata", "annotations", name)

@@ -1,0 +1,84 @@
+package diff
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func TestMask(t *testing.T) {
+	t.Parallel()
+	const hidden = "hunter2-Secret"
+	tests := map[string]struct {
+		object string
+		shown  []string // what must stay
+	}{
+		"a Secret":           {"apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {k: hunter2-Secret}\nstringData: {l: hunter2-Secret}\n", []string{`"k"`, `"name":"s"`}},
+		"applied by kubectl": {`{"apiVersion": "v1", "kind": "Secret", "metadata": {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{\"data\":{\"k\":\"hunter2-Secret\"}}"}}}`, nil},
+		"a value":            {"kind: HelmRelease\nspec: {values: {db: {adminPassword: hunter2-Secret, passwordSecretRef: {name: db-password}}}}\n", []string{`"name":"db-password"`}},
+		"an environment":     {"spec: {env: [{name: API_TOKEN, value: hunter2-Secret}, {name: MODE, value: fast}]}", []string{`"value":"fast"`}},
+		"a file":             {"data: {conf: \"user = app\\npassword = hunter2-Secret\\nhost: x\\n\"}", []string{"user = app", "host: x"}},
+		"quoted in a file":   {`data: {conf: '{"api_key": "hunter2-Secret", "b": 1}'}`, []string{`\"b\": 1`}},
+		"an argument":        {"args: [--db-password=hunter2-Secret, --level=debug]", []string{"--level=debug"}},
+		"a URL":              {"url: https://user:hunter2-Secret@example.org/x?y=z", []string{"@example.org/x?y=z"}},
+		"a header":           {"header: 'Authorization: Bearer hunter2-Secret'", []string{"Authorization: Bearer "}},
+		"a private key":      {"k: \"a\\n-----BEGIN EC PRIVATE KEY-----\\nhunter2-Secret\\n-----END EC PRIVATE KEY-----\\nb\"", []string{`"a\n`, `\nb"`}},
+		"an unfinished key":  {"k: \"-----BEGIN PRIVATE KEY-----\\nhunter2-Secret\"", nil},
+		"SOPS":               {"kind: Thing\nspec: {x: 'ENC[AES256_GCM,data:hunter2-Secret]'}", nil},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			data, err := json.Marshal(masker{key: []byte("k")}.object(parse(t, test.object)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(string(data), hidden) || !strings.Contains(string(data), "(secret ") {
+				t.Errorf("the secret is shown: %s", data)
+			}
+			for _, want := range test.shown {
+				if !strings.Contains(string(data), want) {
+					t.Errorf("%s is hidden: %s", want, data)
+				}
+			}
+		})
+	}
+}
+
+// TestMaskLeaves lists what looks like a secret and is none.
+func TestMaskLeaves(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"secretName: db", "tokenExpirationSeconds: 3600", "automountServiceAccountToken: false", "existingSecret: db",
+		"a: 'password: {{ .Values.password }}'", "a: 'password=$PASSWORD'", "url: https://example.org:443/a@b",
+		"passwordKey: pw", "a: placeholder-for-secret-db-password",
+	} {
+		data, err := json.Marshal(masker{}.object(parse(t, text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(data), "(secret ") {
+			t.Errorf("%s became %s", text, data)
+		}
+	}
+}
+
+// FuzzVisible holds that what is shown is one line of characters that show, and that harmless text stays as it is.
+func FuzzVisible(f *testing.F) {
+	for _, seed := range []string{"plain ü 日本 😀", "a\x1b[2Jb", "a\u202eb", "a\r\nb", "\xff", "\u200b", "\U000e0041"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		shown := visible(text)
+		if strings.ContainsFunc(shown, isHidden) || !utf8.ValidString(shown) {
+			t.Errorf("%q is shown as %q", text, shown)
+		}
+		if !strings.ContainsFunc(text, isHidden) && shown != text {
+			t.Errorf("%q was changed to %q", text, shown)
+		}
+		if inline := code(text); text != "" && (!strings.HasPrefix(inline, "`") || strings.Contains(inline, "\n")) {
+			t.Errorf("%q as code is %q", text, inline)
+		}
+	})
+}
