@@ -259,7 +259,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	}
 	for i := range times {
 		w.mustGit(t, "mine", "reset", "-q", "--hard", "origin/main")
-		at := time.Duration(rand.Int64N(int64(took))) //nolint:gosec // any moment will do
+		at := time.Duration(rand.Int64N(int64(took))) // any moment will do
 		w.kill(t, at, "bump", "app", w.commits[1], "--commit")
 		w.checkWhole(t, tree)
 		done := w.tfgitops(t, "mine", "bump", "app", w.commits[1], "--commit")

@@ -158,7 +158,7 @@ func (w *waiting) announce(ctx context.Context, quiet bool, outcome error) error
 
 // run runs a command of tfgitops.yaml, with what it writes shown as messages.
 func (w *waiting) run(ctx context.Context, args []string, name, result string) error {
-	command := exec.CommandContext(ctx, name, args...) //nolint:gosec // what the control repo says is what is to be run
+	command := exec.CommandContext(ctx, name, args...) // what the control repo says is what is to be run
 	command.Stdout, command.Stderr = w.cmd.ErrOrStderr(), w.cmd.ErrOrStderr()
 	command.Env = append(environmentWithout(tokenVariable), "TFGITOPS_COMPONENT="+w.component.Name, "TFGITOPS_CLUSTER="+w.cluster.Name,
 		"TFGITOPS_VERSION="+bump.Describe(w.pin), "TFGITOPS_COMMIT="+w.pin.Commit, "TFGITOPS_RESULT="+result)

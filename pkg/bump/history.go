@@ -132,9 +132,9 @@ func (r pinReader) pin(ctx context.Context, file, id string) (*v1alpha1.PinSpec,
 		return nil, fmt.Errorf("reading %s from history: %w", file, err)
 	}
 	pin, findings := control.DecodePin(file, data)
-	if findings.Err() != nil {
+	if err := findings.Err(); err != nil {
 		r.read[id] = nil
-		return nil, nil
+		return nil, nil //nolint:nilerr // an old mistake must not stop a rollback
 	}
 	r.read[id] = &pin.Spec
 	return &pin.Spec, nil

@@ -178,8 +178,14 @@ func (s *sequence) step() bool {
 		clusters []string
 		do       func(string) bool
 	}{
-		{6, anyOf, s.bumpSomewhere}, {3, []string{"prod"}, s.promote}, {6, anyOf, s.rollbackCluster}, {2, anyOf, s.holdCluster},
-		{3, anyOf, s.unholdCluster}, {4, anyOf, s.reapply}, {2, anyOf, s.revert}, {1, anyOf, s.handEdit},
+		{6, anyOf, s.bumpSomewhere},
+		{3, []string{"prod"}, s.promote},
+		{6, anyOf, s.rollbackCluster},
+		{2, anyOf, s.holdCluster},
+		{3, anyOf, s.unholdCluster},
+		{4, anyOf, s.reapply},
+		{2, anyOf, s.revert},
+		{1, anyOf, s.handEdit},
 	}
 	pick := s.random.IntN(27)
 	for _, step := range steps {

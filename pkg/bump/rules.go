@@ -34,8 +34,8 @@ type Rule struct {
 	Name string
 	// Refuses says what, for the reference page.
 	Refuses string
-	// ops are the operations that it applies to.
-	ops []Op
+	// Ops are the operations that it applies to; none says that it applies to every commit.
+	Ops []Op
 	// check returns why the change of one cluster is refused; empty where it is not.
 	check func(*planning, context.Context, Change) (string, error)
 }
@@ -62,7 +62,7 @@ func Rules() []Rule {
 func (w *planning) rules(ctx context.Context) error {
 	for _, change := range w.plan.Changed() {
 		for _, rule := range Rules() {
-			if !slices.Contains(rule.ops, w.plan.Request.Op) {
+			if !slices.Contains(rule.Ops, w.plan.Request.Op) {
 				continue
 			}
 			message, err := rule.check(w, ctx, change)
@@ -204,7 +204,7 @@ func (w *planning) descends(ctx context.Context, ancestor, descendant string) (g
 	}
 	for _, commit := range []string{ancestor, descendant} {
 		if _, err := source.Ensure(ctx, commit); err != nil {
-			return gitrepo.Unknown, nil // a force-pushed or unknown commit is said by checkAncestry, not refused
+			return gitrepo.Unknown, nil //nolint:nilerr // a force-pushed or unknown commit is said by checkAncestry, not refused
 		}
 	}
 	return source.IsAncestor(ctx, ancestor, descendant)

@@ -113,17 +113,31 @@ func TestRules(t *testing.T) {
 			w.files["components/app/component.yaml"] = object("Component", "app", strings.Replace(appSpec, `source: {url: "https://gitlab.example/group/app", branch: main}`, "", 1))
 			w.setPin("beta", "app", &v1alpha1.PinSpec{Releases: map[string]v1alpha1.PinnedRelease{"app": {Version: "0.0.42-20260101000000-00000000"}}})
 		}, bumpTo(2, "beta"), nil, ""},
-		{"downgrade: by semantic version", func(w *world) { chartOnly(w, "1.20.10", "v1.20.3") },
-			Request{Op: OpBump, Revision: "v1.20.3", Scope: Scope{Clusters: []string{"beta"}}}, []string{"downgrade on beta"}, "v1.20.3 is older than the pinned 1.20.10"},
-		{"upgrade: by semantic version", func(w *world) { chartOnly(w, "1.20.9", "1.20.10") },
-			Request{Op: OpBump, Revision: "1.20.10", Scope: Scope{Clusters: []string{"beta"}}}, nil, ""},
-		{"downgrade: build metadata is no order", func(w *world) { chartOnly(w, "1.2.3+b", "1.2.3+a") },
-			Request{Op: OpBump, Revision: "1.2.3+a", Scope: Scope{Clusters: []string{"beta"}}}, nil, ""},
+		{
+			"downgrade: by semantic version", func(w *world) { chartOnly(w, "1.20.10", "v1.20.3") },
+			Request{Op: OpBump, Revision: "v1.20.3", Scope: Scope{Clusters: []string{"beta"}}},
+			[]string{"downgrade on beta"},
+			"v1.20.3 is older than the pinned 1.20.10",
+		},
+		{
+			"upgrade: by semantic version", func(w *world) { chartOnly(w, "1.20.9", "1.20.10") },
+			Request{Op: OpBump, Revision: "1.20.10", Scope: Scope{Clusters: []string{"beta"}}},
+			nil, "",
+		},
+		{
+			"downgrade: build metadata is no order", func(w *world) { chartOnly(w, "1.2.3+b", "1.2.3+a") },
+			Request{Op: OpBump, Revision: "1.2.3+a", Scope: Scope{Clusters: []string{"beta"}}},
+			nil, "",
+		},
 		{"downgrade: an older build of the same commit", func(w *world) {
 			w.setPin("beta", "app", &v1alpha1.PinSpec{Commit: commitID(2), Releases: map[string]v1alpha1.PinnedRelease{"app": {Version: "0.0.2-20260901000000-" + commitID(2)[:8]}}})
 		}, bumpTo(2, "beta"), []string{"downgrade on beta"}, ""},
-		{"downgrade: of a release that does not follow the source", func(w *world) { secondRelease(w, "3.13.1", "3.0.0") },
-			Request{Op: OpBump, Release: "extra", Revision: "3.0.0", Scope: Scope{Clusters: []string{"beta"}}}, []string{"downgrade on beta"}, "3.0.0 is older than the pinned 3.13.1"},
+		{
+			"downgrade: of a release that does not follow the source", func(w *world) { secondRelease(w, "3.13.1", "3.0.0") },
+			Request{Op: OpBump, Release: "extra", Revision: "3.0.0", Scope: Scope{Clusters: []string{"beta"}}},
+			[]string{"downgrade on beta"},
+			"3.0.0 is older than the pinned 3.13.1",
+		},
 
 		{"ancestry: not on the branch", func(w *world) { w.source.offMain[commitID(2)] = true }, bumpTo(2, "beta"), []string{"ancestry on beta"}, "is not on branch main of https://gitlab.example/group/app"},
 		{"ancestry: not on the branch, where builds of merge requests go", func(w *world) { w.source.offMain[commitID(2)] = true }, bumpTo(2, "local"), nil, ""},
@@ -136,8 +150,11 @@ func TestRules(t *testing.T) {
 		{"ancestry: the new commit is gone", func(w *world) { delete(w.source.parent, commitID(2)) }, bumpTo(2, "beta"), nil, "unknown whether " + commitID(2)[:8]},
 		{"ancestry: the source does not answer", func(w *world) { w.source.err = errors.New("no route"); delete(w.source.parent, commitID(2)) }, bumpTo(2, "beta"), []string{"unverified on beta"}, "no route"},
 		{"ancestry: the source cannot be opened", func(w *world) { w.sourceErr = errors.New("connection refused") }, bumpTo(2, "beta"), []string{"unverified on beta"}, "the history of https://gitlab.example/group/app: connection refused"},
-		{"ancestry: no source", func(w *world) { chartOnly(w, "1.0.0", "1.0.1"); w.sourceErr = errors.New("not asked") },
-			Request{Op: OpBump, Revision: "1.0.1", Scope: Scope{Clusters: []string{"beta"}}}, nil, ""},
+		{
+			"ancestry: no source", func(w *world) { chartOnly(w, "1.0.0", "1.0.1"); w.sourceErr = errors.New("not asked") },
+			Request{Op: OpBump, Revision: "1.0.1", Scope: Scope{Clusters: []string{"beta"}}},
+			nil, "",
+		},
 
 		{"stage order: straight to production", nil, bumpTo(2, "prod"), []string{"stage-order on prod"}, `stage "test" (beta) does not run ` + buildVersion(2) + " yet but " + buildVersion(1)},
 		{"stage order: both at once", nil, Request{Op: OpBump, Revision: buildVersion(2), Scope: Scope{All: true}}, []string{"stage-order on prod"}, ""},

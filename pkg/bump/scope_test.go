@@ -64,8 +64,15 @@ func TestScopesOfBrokenRepos(t *testing.T) {
 	stranger := newWorld(t)
 	stranger.replace("tfgitops.yaml", "clusters: [beta]", "clusters: [beta, gone]")
 	for _, request := range []Request{
-		{Op: OpBump, Revision: "latest"}, {Op: OpBump, Revision: "latest", Install: true}, {Op: OpBump, Revision: "latest", Install: true, Scope: Scope{All: true}},
-		{Op: OpPromote}, {Op: OpPromote, Install: true}, {Op: OpHold, Hold: v1alpha1.Hold{Reason: "x"}}, {Op: OpRollback}, {Op: OpUnhold}, {Op: "nosuch"},
+		{Op: OpBump, Revision: "latest"},
+		{Op: OpBump, Revision: "latest", Install: true},
+		{Op: OpBump, Revision: "latest", Install: true, Scope: Scope{All: true}},
+		{Op: OpPromote},
+		{Op: OpPromote, Install: true},
+		{Op: OpHold, Hold: v1alpha1.Hold{Reason: "x"}},
+		{Op: OpRollback},
+		{Op: OpUnhold},
+		{Op: "nosuch"},
 		{Op: OpBump, Revision: "latest", Component: "nosuch"},
 	} {
 		if _, err := noClusters.plan(request); err == nil {

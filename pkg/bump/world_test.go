@@ -260,8 +260,10 @@ type fakeRegistries struct {
 }
 
 func newFakeRegistries() *fakeRegistries {
-	return &fakeRegistries{versions: map[string][]string{}, revision: map[string]string{}, images: map[string]string{}, errs: map[string]error{},
-		digests: map[string]string{}, files: map[string]map[string]string{}, anyImage: true}
+	return &fakeRegistries{
+		versions: map[string][]string{}, revision: map[string]string{}, images: map[string]string{}, errs: map[string]error{},
+		digests: map[string]string{}, files: map[string]map[string]string{}, anyImage: true,
+	}
 }
 
 func (f *fakeRegistries) add(registry, chart, version, commit string) {

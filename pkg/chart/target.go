@@ -77,7 +77,7 @@ func NewTarget(config *rest.Config) (*Target, error) {
 	return &Target{
 		config: config, client: kube,
 		capabilities: sync.OnceValues(func() (*common.Capabilities, error) { return discoverCapabilities(discovered) }),
-		forget: mapper.Reset, // which invalidates what was discovered, too
+		forget:       mapper.Reset, // which invalidates what was discovered, too
 		helm: func(namespace, storageNamespace string) (*action.Configuration, error) {
 			configuration := action.NewConfiguration(action.ConfigurationSetLogger(slog.DiscardHandler))
 			return configuration, configuration.Init(getter{config, discovered, mapper, namespace}, storageNamespace, "secret")

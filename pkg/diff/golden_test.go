@@ -92,7 +92,7 @@ func publish(t testing.TB, chart registrytest.Chart) *artifact.Chart {
 
 func renderInto(t testing.TB, fsys fstest.MapFS) {
 	t.Helper()
-	changes, err := render.Plan(context.Background(), fsys, control.Only{})
+	changes, err := render.Plan(t.Context(), fsys, control.Only{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func (g *golden) options() diff.Options {
 
 func (g *golden) compare(t testing.TB, o diff.Options) *diff.Report {
 	t.Helper()
-	report, err := diff.Compare(context.Background(), diff.Side{Name: "main", FS: g.base}, diff.Side{Name: "the working tree", FS: g.head}, o)
+	report, err := diff.Compare(t.Context(), diff.Side{Name: "main", FS: g.base}, diff.Side{Name: "the working tree", FS: g.head}, o)
 	if err != nil {
 		t.Fatal(err)
 	}

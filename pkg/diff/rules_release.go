@@ -11,7 +11,7 @@ import (
 )
 
 // releaseRules are about what Flux does with a whole Helm release.
-func releaseRules() []Rule {
+func releaseRules() []Rule { //nolint:funlen // a table
 	return []Rule{
 		{
 			ID: "release-removed", Severity: High,

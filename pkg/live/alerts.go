@@ -64,27 +64,47 @@ func alertRows(o AlertOptions) []alertRow {
 	const here = "{{ $labels.component }} on {{ $labels.cluster }}"
 	notSuspended := " unless on (component, cluster) tfgitops_release_suspended == 1"
 	return []alertRow{
-		{"Down", `(up{job="` + o.Job + `"} or on () vector(-1)) < 1`, "15m", warning, "tfgitops' exporter is down or not scraped",
-			"Nobody is told what clusters run: every other alert of tfgitops is silent."},
-		{"Blind", "time() - tfgitops_probe_last_success_timestamp_seconds > 1800", "5m", warning, "tfgitops cannot read {{ $labels.target }}",
-			"{{ $labels.target }} was last read {{ $value | humanizeDuration }} ago. What it says is unknown since."},
-		{"PinnedArtifactMissing", "tfgitops_pin_artifact_present == 0", "10m", critical, "The pinned {{ $labels.artifact }} of " + here + " is not in its registry",
-			"A node that must fetch it cannot, and neither can Flux."},
-		{"ReleaseFailed", `tfgitops_release_status{status="Failed"} == 1`, "15m", critical, "The release {{ $labels.release }} of " + here + " failed",
-			"Flux could not install or upgrade it. The version before may still run."},
-		{"PinNotDeployed", `tfgitops_drift{kind="pin"} == 1` + notSuspended, span(o.Limits.PinNotDeployed), warning, here + " does not run what is pinned",
-			"The cluster runs another version than the control repo says."},
-		{"ResourceDrift", `tfgitops_drift{kind=~"spec|resource|unmanaged|missing"} == 1` + notSuspended, span(o.Limits.ResourceDrift), warning, here + " differs from the control repo ({{ $labels.kind }})",
-			"Somebody changed the cluster by hand, or Flux does not apply the control repo."},
-		{"SuspendedTooLong", "tfgitops_release_suspended == 1", span(o.Limits.SuspendedTooLong), task, "The release {{ $labels.release }} of " + here + " is still suspended",
-			"Flux was told to leave it alone: neither changes of its pin nor of its values arrive."},
-		{"ClusterSourceBehind", "tfgitops_cluster_source_behind_seconds > 1800", "15m", warning, "{{ $labels.cluster }} does not apply the control repo",
-			"The oldest commit that Flux has not applied is {{ $value | humanizeDuration }} old."},
-		{"PinStale", "time() - (tfgitops_pin_oldest_unpinned_commit_timestamp_seconds > 0) > " + secondsOf(o.Limits.PinStale), "1h", task, "A merged change of " + here + " is not deployed",
-			"The oldest commit that waits was merged {{ $value | humanizeDuration }} ago."},
-		{"PromotionLag", fmt.Sprintf(`time() - tfgitops_pin_timestamp_seconds{cluster=~"%s"} > %s and on (component) count by (component) (count by (component, sha) (tfgitops_pin_info)) > 1`,
-			clusterPattern(o.FirstStage), secondsOf(o.Limits.PromotionLag)), "1h", task, "{{ $labels.component }} is not promoted",
-			"{{ $labels.cluster }} has its version since {{ $value | humanizeDuration }}, and another cluster has another."},
+		{
+			"Down", `(up{job="` + o.Job + `"} or on () vector(-1)) < 1`, "15m", warning, "tfgitops' exporter is down or not scraped",
+			"Nobody is told what clusters run: every other alert of tfgitops is silent.",
+		},
+		{
+			"Blind", "time() - tfgitops_probe_last_success_timestamp_seconds > 1800", "5m", warning, "tfgitops cannot read {{ $labels.target }}",
+			"{{ $labels.target }} was last read {{ $value | humanizeDuration }} ago. What it says is unknown since.",
+		},
+		{
+			"PinnedArtifactMissing", "tfgitops_pin_artifact_present == 0", "10m", critical, "The pinned {{ $labels.artifact }} of " + here + " is not in its registry",
+			"A node that must fetch it cannot, and neither can Flux.",
+		},
+		{
+			"ReleaseFailed", `tfgitops_release_status{status="Failed"} == 1`, "15m", critical, "The release {{ $labels.release }} of " + here + " failed",
+			"Flux could not install or upgrade it. The version before may still run.",
+		},
+		{
+			"PinNotDeployed", `tfgitops_drift{kind="pin"} == 1` + notSuspended, span(o.Limits.PinNotDeployed), warning, here + " does not run what is pinned",
+			"The cluster runs another version than the control repo says.",
+		},
+		{
+			"ResourceDrift", `tfgitops_drift{kind=~"spec|resource|unmanaged|missing"} == 1` + notSuspended, span(o.Limits.ResourceDrift), warning, here + " differs from the control repo ({{ $labels.kind }})",
+			"Somebody changed the cluster by hand, or Flux does not apply the control repo.",
+		},
+		{
+			"SuspendedTooLong", "tfgitops_release_suspended == 1", span(o.Limits.SuspendedTooLong), task, "The release {{ $labels.release }} of " + here + " is still suspended",
+			"Flux was told to leave it alone: neither changes of its pin nor of its values arrive.",
+		},
+		{
+			"ClusterSourceBehind", "tfgitops_cluster_source_behind_seconds > 1800", "15m", warning, "{{ $labels.cluster }} does not apply the control repo",
+			"The oldest commit that Flux has not applied is {{ $value | humanizeDuration }} old.",
+		},
+		{
+			"PinStale", "time() - (tfgitops_pin_oldest_unpinned_commit_timestamp_seconds > 0) > " + secondsOf(o.Limits.PinStale), "1h", task, "A merged change of " + here + " is not deployed",
+			"The oldest commit that waits was merged {{ $value | humanizeDuration }} ago.",
+		},
+		{
+			"PromotionLag", fmt.Sprintf(`time() - tfgitops_pin_timestamp_seconds{cluster=~"%s"} > %s and on (component) count by (component) (count by (component, sha) (tfgitops_pin_info)) > 1`,
+				clusterPattern(o.FirstStage), secondsOf(o.Limits.PromotionLag)), "1h", task, "{{ $labels.component }} is not promoted",
+			"{{ $labels.cluster }} has its version since {{ $value | humanizeDuration }}, and another cluster has another.",
+		},
 	}
 }
 
@@ -131,7 +151,9 @@ func AlertFormats() map[string]func(io.Writer, []Alert) error {
 	}
 }
 
-func fileOf(rules []Alert) ruleFile { return ruleFile{Groups: []ruleGroup{{Name: "tfgitops", Rules: rules}}} }
+func fileOf(rules []Alert) ruleFile {
+	return ruleFile{Groups: []ruleGroup{{Name: "tfgitops", Rules: rules}}}
+}
 
 func writeRules(out io.Writer, document any) error {
 	data, err := yaml.Marshal(document)

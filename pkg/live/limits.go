@@ -30,8 +30,11 @@ func LimitsOf(alerts *v1alpha1.AlertThresholds) Limits {
 		limit *time.Duration
 		said  v1alpha1.Duration
 	}{
-		{&limits.PinNotDeployed, alerts.PinNotDeployed}, {&limits.ResourceDrift, alerts.ResourceDrift},
-		{&limits.SuspendedTooLong, alerts.SuspendedTooLong}, {&limits.PinStale, alerts.PinStale}, {&limits.PromotionLag, alerts.PromotionLag},
+		{&limits.PinNotDeployed, alerts.PinNotDeployed},
+		{&limits.ResourceDrift, alerts.ResourceDrift},
+		{&limits.SuspendedTooLong, alerts.SuspendedTooLong},
+		{&limits.PinStale, alerts.PinStale},
+		{&limits.PromotionLag, alerts.PromotionLag},
 	} {
 		if parsed, err := set.said.Parse(); err == nil && parsed > 0 {
 			*set.limit = parsed

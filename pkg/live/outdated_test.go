@@ -34,8 +34,10 @@ func (fakeSource) Commits(context.Context, string, string, int) (gitrepo.Range, 
 	return gitrepo.Range{Commits: []*gitrepo.Commit{
 		{ID: commitC, Parents: []string{commitB}, Author: by("Carol", day), Committer: by("Carol", day), Subject: "Third \x1b[31m"},
 		{ID: commitB, Parents: []string{commitA, "side"}, Author: by("Bot", 3*day), Committer: by("Bot", 3*day), Subject: "Merge branch"},
-		{ID: "side", Parents: []string{commitA}, Author: by("Bob", 40*day), Committer: by("Bob", 40*day), Subject: "Second",
-			Trailers: []gitrepo.Trailer{{Key: "Bug", Value: "T2"}}},
+		{
+			ID: "side", Parents: []string{commitA}, Author: by("Bob", 40*day), Committer: by("Bob", 40*day), Subject: "Second",
+			Trailers: []gitrepo.Trailer{{Key: "Bug", Value: "T2"}},
+		},
 	}}, nil
 }
 

@@ -86,9 +86,11 @@ func TestNothingSecretIsKept(t *testing.T) {
 	message := "get https://user:planted-in-url@registry.example.org/x?sig=planted-in-query: Authorization: Bearer planted-bearer-token; " +
 		`values: {"dbPassword": "planted-in-message", token: planted-too}` + "\x1b[31m"
 	api := newFakeAPI(testRelease{Name: "a", Ready: "False", Reason: "UpgradeFailed", Message: message}.object(t))
-	api.lists[podsPath] = []json.RawMessage{json.RawMessage(`{"metadata":{"name":"p","namespace":"a"},"spec":{"containers":[{"env":[{"name":"X","value":"planted-env"}]}]},
+	api.lists[podsPath] = []json.RawMessage{
+		json.RawMessage(`{"metadata":{"name":"p","namespace":"a"},"spec":{"containers":[{"env":[{"name":"X","value":"planted-env"}]}]},
 		"status":{"containerStatuses":[{"image":"r/a:1","imageID":"r/a@sha256:0","state":{"waiting":{"reason":"ImagePullBackOff","message":"planted-waiting"}}}]}}`),
-		json.RawMessage(`{"metadata":{"name":"p","namespace":"tool-x"},"status":{"containerStatuses":[{"image":"r/tool-x:1"}]}}`)}
+		json.RawMessage(`{"metadata":{"name":"p","namespace":"tool-x"},"status":{"containerStatuses":[{"image":"r/tool-x:1"}]}}`),
+	}
 	clusters, kubeconfig := fakeClusters(t, map[string]http.Handler{"c": api})
 	snapshot, err := Reader{Connect: kubeconfig.Connect, Now: testNow}.Snapshot(t.Context(), clusters)
 	if err != nil {

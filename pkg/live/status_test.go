@@ -88,7 +88,8 @@ func world(t testing.TB) (*control.Repo, *Snapshot, History, *Upstream) {
 	unobserved := ready("unobserved", "1.0.0")
 	unobserved.Generation, unobserved.Observed = 3, 2
 	releases := []testRelease{
-		ready("missing-chart", versA), failed, {Name: "rolled-back", Wanted: versB, Live: versA, Failed: versB, Ready: "False", Reason: "RollbackSucceeded", Message: "back"},
+		ready("missing-chart", versA), failed,
+		{Name: "rolled-back", Wanted: versB, Live: versA, Failed: versB, Ready: "False", Reason: "RollbackSucceeded", Message: "back"},
 		changed, ready("wrong-version", "0.9.0"), suspended, unobserved, ready("stale", versA),
 		{Name: "fresh", Wanted: versA, Live: versA, Ready: "True", Reason: "UpgradeSucceeded"},
 		{Name: "progressing", Wanted: "1.0.0", Live: "1.0.0", Ready: "Unknown", Reason: "Progressing", Message: "running upgrade"},

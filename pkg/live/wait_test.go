@@ -56,7 +56,7 @@ func TestWait(t *testing.T) {
 			},
 			Progress: func(string) {},
 		}
-		if test.want == ErrTimedOut { //nolint:errorlint // a row of the table
+		if test.want == ErrTimedOut {
 			expired, stop := context.WithDeadline(t.Context(), time.Unix(1, 0))
 			defer stop()
 			ctx = expired
