@@ -225,7 +225,7 @@ func (w *pinsWorld) must(t *testing.T, dir string, args ...string) outcome {
 	t.Helper()
 	done := w.tfgitops(t, dir, args...)
 	if done.code != exitDone {
-		t.Fatalf("tfgitops %s: exit code %d\n%s", strings.Join(args, " "), done.code, done.stderr)
+		t.Fatalf("tfgitops %s: exit code %d\n%s%s", strings.Join(args, " "), done.code, done.out, done.stderr)
 	}
 	return done
 }

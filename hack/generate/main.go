@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/bump"
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/validate"
 )
 
@@ -67,6 +68,9 @@ func generate() (map[string][]byte, error) {
 	if files["docs/reference/files.md"], err = filesPage(documented); err != nil {
 		return nil, err
 	}
-	files["docs/reference/rules.md"], err = rulesPage(validate.Rules())
+	if files["docs/reference/rules.md"], err = rulesPage(validate.Rules()); err != nil {
+		return nil, err
+	}
+	files["docs/reference/safety-rules.md"], err = safetyRulesPage(bump.Rules())
 	return files, err
 }
