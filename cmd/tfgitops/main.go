@@ -7,6 +7,9 @@ import (
 	"runtime/debug"
 	"syscall"
 	"time"
+
+	"github.com/go-logr/logr"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // gcPercent trades memory for speed: most runs end before a collection pays off, and the largest (20,000 releases) stay
@@ -17,6 +20,7 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+	logf.SetLogger(logr.Discard()) // errors are returned; left unset, it prints a stack after a while
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], deps{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr,
