@@ -221,6 +221,25 @@ func TestExporterCommand(t *testing.T) {
 	}
 }
 
+func TestOutdatedWithoutAnAnswerFails(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.NotFoundHandler())
+	server.Close()
+	dir, _ := liveRepo(t, "", nil)
+	file := filepath.Join(dir, "tfgitops.yaml")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(text), "https://charts.example.org", server.URL)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, messages := runLive(t, nil, "-C", dir, "outdated")
+	if code != exitFailed || !strings.Contains(messages, "unknown") {
+		t.Errorf("exit code %d:\n%s%s", code, out, messages)
+	}
+}
+
 func TestAlertsCommand(t *testing.T) {
 	t.Parallel()
 	dir, _ := liveRepo(t, "  alerts: {pinNotDeployed: 90m}\n", nil)

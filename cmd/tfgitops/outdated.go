@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/live"
@@ -33,7 +35,13 @@ nobody here builds it shows newer stable versions, by semantic version. It asks 
 				return err
 			}
 			warn(cmd.ErrOrStderr(), upstream)
-			return write(cmd.OutOrStdout(), live.FindOutdated(repo.Repo, upstream, o.now()))
+			if err := write(cmd.OutOrStdout(), live.FindOutdated(repo.Repo, upstream, o.now())); err != nil {
+				return err
+			}
+			if len(upstream.Errors) > 0 && len(upstream.Waiting)+len(upstream.Versions) == 0 {
+				return errors.New("no source and no registry could be asked: whether anything waits is unknown")
+			}
+			return nil
 		},
 	}
 	registerOutput(cmd, &output, live.OutdatedFormats())
