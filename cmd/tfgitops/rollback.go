@@ -18,7 +18,7 @@ import (
 const offered = 5
 
 func newRollbackCmd(o *options) *cobra.Command {
-	f := &pinFlags{}
+	f, now := &pinFlags{}, &nowFlags{}
 	to, task, until := "", "", ""
 	cmd := &cobra.Command{
 		Use:     "rollback COMPONENT",
@@ -26,9 +26,15 @@ func newRollbackCmd(o *options) *cobra.Command {
 		GroupID: groupPins,
 		Long: `Rollback returns a cluster's pin to the last one that ran before the current one and was not itself rolled back from
 or held, so that doing it twice goes further back. It touches the pin only: edits of values stay. It needs nothing but
-the control repo's own history, and sets a hold on the version that it leaves.`,
+the control repo's own history, and sets a hold on the version that it leaves.
+
+With --now it first rolls the cluster itself back, without Flux: Helm returns each release to the revision of that version
+that it keeps in the cluster. Registries and the Git host may be down. The HelmReleases are suspended, as by apply; push
+the pin when you can, then "tfgitops apply COMPONENT --cluster CLUSTER --restore" hands them back. The cluster must allow
+it ("allowApply: true"), or --override allow-apply goes on.`,
 		Example: `  tfgitops rollback maintain-kubeusers --cluster tools --reason "breaks on NFS" --task T123456
-  tfgitops rollback maintain-kubeusers --cluster tools --to 0.0.198-20260701101010-0a1b2c3d --commit`,
+  tfgitops rollback maintain-kubeusers --cluster tools --to 0.0.198-20260701101010-0a1b2c3d --commit
+  tfgitops rollback maintain-kubeusers --cluster tools --now --override allow-apply --reason "all logins fail"`,
 		Args:              exactlyOne("rollback COMPONENT"),
 		ValidArgsFunction: o.completeComponents,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -45,10 +51,14 @@ the control repo's own history, and sets a hold on the version that it leaves.`,
 				}
 				request.Target = chosen
 			}
+			if now.now {
+				return o.rollbackNow(cmd, f, now, request)
+			}
 			return o.do(cmd, f, request)
 		},
 	}
 	f.register(cmd, o)
+	now.register(cmd)
 	cmd.Flags().StringVar(&to, "to", "", "the `REVISION` to return to: a version or commit that the cluster has run (default: the last good one)")
 	cmd.Flags().StringVar(&task, "task", "", "the `TASK` that the hold waits for")
 	cmd.Flags().StringVar(&until, "until", "", "the `DATE` at which the hold ends by itself")

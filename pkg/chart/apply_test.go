@@ -320,7 +320,7 @@ func TestRollback(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	back, err := RollbackTarget(records)
+	back, err := RollbackTarget(records, hr, "demo", "1.0.0", "")
 	if err != nil || back.Version != "1.0.0" || back.Revision != 1 {
 		t.Fatalf("target %+v, %v", back, err)
 	}
@@ -349,25 +349,27 @@ func TestRollback(t *testing.T) {
 
 func TestRollbackTarget(t *testing.T) {
 	t.Parallel()
-	record := func(version, status string) Record { return Record{Version: version, Status: status} }
+	record := func(revision int, version, status string) Record {
+		return Record{Revision: revision, Chart: "demo", Version: version, Status: status}
+	}
 	cases := []struct {
 		name    string
 		records []Record
-		want    string
+		want    int
 	}{
-		{"none", nil, ""},
-		{"only one", []Record{record("2", "deployed")}, ""},
-		{"the one before", []Record{record("2", "deployed"), record("1", "superseded")}, "1"},
-		{"past another of the same version", []Record{record("2", "deployed"), record("2", "superseded"), record("1", "superseded")}, "1"},
-		{"past a failed one", []Record{record("3", "deployed"), record("2", "failed"), record("1", "superseded")}, "1"},
-		{"a failed upgrade leaves the deployed one", []Record{record("2", "failed"), record("1", "deployed")}, "1"},
-		{"a failed change of values", []Record{record("1", "failed"), record("1", "deployed")}, "1"},
-		{"nothing was good", []Record{record("2", "failed"), record("1", "failed")}, ""},
+		{"none", nil, 0},
+		{"not kept any more", []Record{record(9, "2.0.0", "deployed"), record(8, "3.0.0", "superseded")}, 0},
+		{"the one before", []Record{record(2, "2.0.0", "deployed"), record(1, "1.0.0", "superseded")}, 1},
+		{"the newest of several", []Record{record(3, "2.0.0", "deployed"), record(2, "1.0.0", "superseded"), record(1, "1.0.0", "superseded")}, 2},
+		{"past a failed one", []Record{record(3, "2.0.0", "deployed"), record(2, "1.0.0", "failed"), record(1, "1.0.0", "superseded")}, 1},
+		{"a failed upgrade leaves the deployed one", []Record{record(2, "2.0.0", "failed"), record(1, "1.0.0", "deployed")}, 1},
+		{"a local build is not it", []Record{record(2, "2.0.0", "deployed"), record(1, "1.0.0+local", "superseded")}, 0},
+		{"nothing was good", []Record{record(1, "1.0.0", "failed")}, 0},
 	}
 	for _, c := range cases {
-		got, err := RollbackTarget(c.records)
-		if got.Version != c.want || errors.Is(err, ErrNoRollbackTarget) != (c.want == "") {
-			t.Errorf("%s: %q, %v; want %q", c.name, got.Version, err, c.want)
+		got, err := RollbackTarget(c.records, helmRelease(t, ""), "demo", "1.0.0", "")
+		if got.Revision != c.want || errors.Is(err, ErrNoRollbackTarget) != (c.want == 0) {
+			t.Errorf("%s: revision %d, %v; want %d", c.name, got.Revision, err, c.want)
 		}
 	}
 }

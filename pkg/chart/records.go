@@ -73,6 +73,10 @@ func history(configuration *action.Configuration, id Identity) ([]*helmrelease.R
 // with a chart of this version: installed well, of the same chart and version.
 // digest is that of the chart's manifest where the HelmRelease pins it.
 func (r Record) Runs(hr *helmv2.HelmRelease, chart, version, digest string) bool {
+	return r.Status == "deployed" && r.is(hr, chart, version, digest)
+}
+
+func (r Record) is(hr *helmv2.HelmRelease, chart, version, digest string) bool {
 	want := version
 	if isStamped(hr, digest) {
 		stamped, err := stampedVersion(version, digest)
@@ -81,7 +85,7 @@ func (r Record) Runs(hr *helmv2.HelmRelease, chart, version, digest string) bool
 		}
 		want = stamped
 	}
-	return r.Status == "deployed" && r.Chart == chart && sameSemver(r.Version, want)
+	return r.Chart == chart && sameSemver(r.Version, want)
 }
 
 // sameSemver compares versions with their build metadata, a leading v aside.

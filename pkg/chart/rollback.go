@@ -11,20 +11,19 @@ import (
 	helmrelease "helm.sh/helm/v4/pkg/release/v1"
 )
 
-// ErrNoRollbackTarget says that Helm keeps no earlier revision that was installed well.
-var ErrNoRollbackTarget = errors.New("no earlier revision to roll back to is kept")
+// ErrNoRollbackTarget says that Helm keeps no such revision that was installed well.
+var ErrNoRollbackTarget = errors.New("no revision of it that was installed well is kept")
 
 // RollbackTarget chooses the revision to return to from records, newest first:
-// the newest that was installed well before the newest record and has another
-// chart version, or that very version where the newest record failed.
-func RollbackTarget(records []Record) (Record, error) {
-	for _, r := range records[min(1, len(records)):] {
-		good := r.Status == "superseded" || r.Status == "deployed"
-		if good && (r.Version != records[0].Version || records[0].Status != "deployed") {
+// the newest that was installed well and is of a chart in a version, as in
+// [Record.Runs].
+func RollbackTarget(records []Record, hr *helmv2.HelmRelease, chart, version, digest string) (Record, error) {
+	for _, r := range records {
+		if (r.Status == "superseded" || r.Status == "deployed") && r.is(hr, chart, version, digest) {
 			return r, nil
 		}
 	}
-	return Record{}, ErrNoRollbackTarget
+	return Record{}, fmt.Errorf("%s %s: %w", chart, version, ErrNoRollbackTarget)
 }
 
 // Rollback returns a release to a revision that Helm keeps in the cluster, with

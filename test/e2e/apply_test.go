@@ -50,7 +50,7 @@ data:
   word: {{ .Values.word | quote }}
   password: {{ .Values.password | quote }}
   upgrade: {{ .Release.IsUpgrade | quote }}
-  namespaceSeen: {{ (lookup "v1" "Namespace" "" "flux-system").metadata.name | quote }}
+  namespaceSeen: {{ dig "metadata" "name" "" (lookup "v1" "Namespace" "" "flux-system") | quote }}
 `
 )
 
@@ -84,8 +84,17 @@ func newByHand(t *testing.T) *byHand {
 	if err := b.Create(t.Context(), password); err != nil {
 		t.Fatal(err)
 	}
-	afterwards(t, func(ctx context.Context) error { return client.IgnoreNotFound(b.Delete(ctx, password)) })
+	afterwards(t, func(ctx context.Context) error { return b.leave(ctx, password) })
 	return b
+}
+
+// leave removes what the next test would find: Helm's records, what it installed, and the Secret.
+func (b *byHand) leave(ctx context.Context, password *corev1.Secret) error {
+	helm, err := b.NewHelm()
+	if err != nil {
+		return err
+	}
+	return errors.Join(helm.Uninstall("by-hand", "by-hand", "by-hand"), client.IgnoreNotFound(b.Delete(ctx, password)))
 }
 
 // run runs tfgitops with the exit code that is wanted, and returns all that it printed, which has no secret.
@@ -132,6 +141,48 @@ func (b *byHand) shows(t *testing.T) map[string]string {
 		t.Errorf("origin labels are %q", got)
 	}
 	return shown.Data
+}
+
+// TestRollbackNow returns a release to what Helm keeps of it in the cluster, with the registry down.
+func TestRollbackNow(t *testing.T) {
+	b := newByHand(t)
+	b.apply(t, 0, "--yes")
+	b.run(t, 0, "bump", "by-hand", "2.0.0", "--cluster", "laptop", "--commit")
+	b.apply(t, 0, "--yes")
+	if err := b.ApplyYAML(t.Context(), b.read(t, "clusters/laptop/manifests/by-hand.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.shows(t)["version"]; got != "2.0.0" {
+		t.Fatalf("%s runs before", got)
+	}
+	b.registry.Fail(registrytest.Fault{Close: true})
+	back := []string{"rollback", "by-hand", "--cluster", "laptop", "--now", "--kubeconfig", b.Kubeconfig, "--reason", "it broke"}
+	b.run(t, 2, back...) // nobody to ask
+	if got := b.run(t, 0, append(back, "--dry-run")...); !strings.Contains(got, "revision 2 (2.0.0, deployed) → revision 1 (1.0.0)") {
+		t.Errorf("with --dry-run:\n%s", got)
+	}
+	if got := b.shows(t)["version"]; got != "2.0.0" {
+		t.Fatalf("%s runs after a dry run", got)
+	}
+	b.run(t, 0, append(back, "--yes")...)
+	if got := b.shows(t)["version"]; got != "1.0.0" {
+		t.Errorf("%s runs", got)
+	}
+	pin := b.read(t, "clusters/laptop/pins/by-hand.yaml")
+	if !strings.Contains(pin, `version: "1.0.0"`) || !strings.Contains(pin, "it broke") || !strings.Contains(pin, `"2.0.0"`) {
+		t.Errorf("the pin has no hold on what was left:\n%s", pin)
+	}
+	if said := b.apply(t, 3, "--restore"); !strings.Contains(said, "runs by-hand 1.0.0 (deployed), and main pins 2.0.0") {
+		t.Errorf("handing back before the pin is on main:\n%s", said)
+	}
+	if _, err := harness.Git(t.Context(), b.dir, "commit", "--quiet", "--all", "--message", "Roll back"); err != nil {
+		t.Fatal(err)
+	}
+	b.apply(t, 0, "--restore")
+	var hr helmv2.HelmRelease
+	if err := b.Get(t.Context(), client.ObjectKey{Namespace: harness.FluxNamespace, Name: "by-hand"}, &hr); err != nil || hr.Spec.Suspend {
+		t.Errorf("%v: suspended %t", err, hr.Spec.Suspend)
+	}
 }
 
 // TestApplyWithoutFlux takes one release through its life by hand: from an empty cluster, with Flux kept away, back to Flux.
