@@ -204,7 +204,7 @@ func TestMarkdownLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	summary, _, _ := strings.Cut(whole.String(), "\n### `app`")
-	for _, limit := range []int{100, 1500, 2500, 3000, whole.Len() + 1000} {
+	for _, limit := range []int{100, 2500, 3000, 3500, whole.Len() + 1000} {
 		var got bytes.Buffer
 		if err := diff.Write(&got, "markdown", report, diff.Style{Limit: limit}); err != nil {
 			t.Fatal(err)

@@ -200,7 +200,7 @@ func (r *reader) direct(ctx context.Context, fsys, other fs.FS, repo *control.Re
 			later = append(later, file)
 			continue
 		}
-		items, err := r.items(fsys, cluster, file)
+		items, err := r.items(fsys, file)
 		if err != nil {
 			return nil, err
 		}
@@ -219,7 +219,7 @@ func (r *reader) direct(ctx context.Context, fsys, other fs.FS, repo *control.Re
 func (r *reader) rest(ctx context.Context, fsys fs.FS, cluster string, files, dirs []string) map[ref]*item {
 	var items []item
 	for _, file := range files {
-		if more, err := r.items(fsys, cluster, file); err == nil {
+		if more, err := r.items(fsys, file); err == nil {
 			items = append(items, more...)
 		}
 	}
@@ -236,7 +236,7 @@ func (r *reader) rest(ctx context.Context, fsys fs.FS, cluster string, files, di
 }
 
 // items are the objects of one file.
-func (r *reader) items(fsys fs.FS, cluster, file string) ([]item, error) {
+func (r *reader) items(fsys fs.FS, file string) ([]item, error) {
 	objects, err := r.objects(fsys, file)
 	if err != nil {
 		return nil, err

@@ -1,9 +1,11 @@
 package diff
 
 import (
+	"cmp"
 	"fmt"
 	"html"
 	"io"
+	"math"
 	"net/url"
 	"slices"
 	"strings"
@@ -11,6 +13,9 @@ import (
 
 // defaultLimit is how long Markdown may get: a quarter of what GitLab takes.
 const defaultLimit = 250_000
+
+// maxOmitted bounds how many blocks are named that were left out.
+const maxOmitted = 10
 
 // maxListed bounds the lists of the summary, which is never cut otherwise.
 const maxListed = 200
@@ -61,20 +66,27 @@ func link(text, address string) string {
 }
 
 func writeMarkdown(out io.Writer, r *Report, style Style) error {
-	limit := style.Limit
-	if limit <= 0 {
-		limit = defaultLimit
+	limit := cmp.Or(style.Limit, defaultLimit)
+	text := markdown(r, math.MaxInt)
+	if len(text) > limit {
+		text = markdown(r, limit)
 	}
+	_, err := io.WriteString(out, text)
+	return err
+}
+
+// markdown writes the summary whole, and of the objects what fits into limit bytes.
+func markdown(r *Report, limit int) string {
 	text := markdownSummary(r)
-	omitted := 0
-	const reserve = 200 // for the sentence on what was left out
+	omitted := []string{}
+	const reserve = 1000 // for the sentence on what was left out
 	for _, component := range r.Components {
 		heading := "\n### " + componentHeading(component) + "\n\n"
 		for _, block := range component.Blocks {
 			details := heading + markdownBlock(block)
 			if len(text)+len(details) > limit-reserve {
 				if details = heading + markdownFitting(block, limit-reserve-len(text)-len(heading)); details == heading {
-					omitted += len(block.Objects)
+					omitted = append(omitted, fmt.Sprintf("%d of %s", len(block.Objects), componentHeading(component)))
 					continue
 				}
 			}
@@ -82,11 +94,13 @@ func writeMarkdown(out io.Writer, r *Report, style Style) error {
 			heading = ""
 		}
 	}
-	if omitted > 0 {
-		text += fmt.Sprintf("\n**%s left out here**, as the note would be too long: `tfgitops diff -o html` has everything.\n", plural(omitted, "changed object is", "changed objects are"))
+	if len(omitted) > 0 {
+		if n := len(omitted) - maxOmitted; n > 0 {
+			omitted = append(omitted[:maxOmitted], fmt.Sprintf("%d more blocks", n))
+		}
+		text += fmt.Sprintf("\n**Changed objects are left out here** (%s), as the note would be too long: `tfgitops diff -o html` has everything.\n", strings.Join(omitted, ", "))
 	}
-	_, err := io.WriteString(out, text)
-	return err
+	return text
 }
 
 func componentHeading(c Component) string {

@@ -87,7 +87,7 @@ func removedIn(gvk schema.GroupVersionKind) *semver.Version {
 	}
 	if lifecycle, ok := object.(interface{ APILifecycleRemoved() (major, minor int) }); ok {
 		major, minor := lifecycle.APILifecycleRemoved()
-		return semver.New(uint64(max(major, 0)), uint64(max(minor, 0)), 0, "", "") //nolint:gosec // never negative
+		return semver.New(uint64(max(major, 0)), uint64(max(minor, 0)), 0, "", "")
 	}
 	return nil
 }
