@@ -116,8 +116,14 @@ func TestRollbackAtATerminal(t *testing.T) {
 		name, answer string
 		to           int // 0: an error
 	}{
-		{"the default", "\n", 5}, {"the second", "2\n", 4}, {"the last", "5\n", 1}, {"with spaces", " 3 \n", 3},
-		{"none of them", "6\n", 0}, {"zero", "0\n", 0}, {"no number", "yes\n", 0}, {"gone", "\x04", 0},
+		{"the default", "\n", 5},
+		{"the second", "2\n", 4},
+		{"the last", "5\n", 1},
+		{"with spaces", " 3 \n", 3},
+		{"none of them", "6\n", 0},
+		{"zero", "0\n", 0},
+		{"no number", "yes\n", 0},
+		{"gone", "\x04", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
