@@ -17,7 +17,7 @@
           src = self;
           subPackages = [ "cmd/tfgitops" ];
           # Of the vendored modules: scripts/nix-check.sh --update writes it.
-          vendorHash = "sha256-GeP23IxBMi1IT3+PMUTmomUDUMtHe7fAGZuDPAW1S98=";
+          vendorHash = "sha256-4QZiVIVCu44dswS9Q7TUSVEHM3h5pBpM/8kKJt4jBFs=";
           env.CGO_ENABLED = 0;
           ldflags = [ "-s" "-w" ];
           # The tests are make test's; several need Git and whole control repos.
