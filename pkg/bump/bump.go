@@ -223,7 +223,10 @@ func (w *planning) fillReleases(ctx context.Context, pin *v1alpha1.PinSpec, clus
 		if _, there := pin.Releases[release.Name]; there {
 			continue
 		}
-		b, why := w.elsewhere(release.Name, cluster)
+		b, why, err := w.elsewhere(ctx, release.Name, cluster)
+		if err != nil {
+			return err
+		}
 		if b.version == "" {
 			found, err := w.latest(ctx, release, cluster)
 			if err != nil {
@@ -242,13 +245,17 @@ func (w *planning) fillReleases(ctx context.Context, pin *v1alpha1.PinSpec, clus
 	return nil
 }
 
-func (w *planning) elsewhere(release, cluster string) (build, string) {
-	for _, other := range inOrder(w.repo, w.repo.ClusterNames()) {
-		if pin := w.oldPin(other); other != cluster && pin != nil && pin.Releases[release].Version != "" {
-			return build{version: pin.Releases[release].Version, commit: pin.Commit}, "as on " + other
+func (w *planning) elsewhere(ctx context.Context, release, cluster string) (found build, why string, err error) {
+	repo, findings := control.Load(ctx, w.repo.FS(), control.Only{Components: []string{w.component.Name}})
+	if err := findings.Err(); err != nil {
+		return build{}, "", err
+	}
+	for _, other := range inOrder(repo, repo.ClusterNames()) {
+		if pin := repo.Clusters[other].Pins[w.component.Name]; other != cluster && pin != nil && pin.Releases[release].Version != "" {
+			return build{version: pin.Releases[release].Version, commit: pin.Commit}, "as on " + other, nil
 		}
 	}
-	return build{}, ""
+	return build{}, "", nil
 }
 
 func (w *planning) latest(ctx context.Context, release v1alpha1.Release, cluster string) (build, error) {

@@ -15,17 +15,19 @@ func (p *Planner) Plan(ctx context.Context, fsys fs.FS, request Request) (*Plan,
 	if err := checkOverrides(request.Overrides); err != nil {
 		return nil, err
 	}
-	repo, findings := control.Load(ctx, fsys, control.Only{Components: []string{request.Component}})
-	if err := findings.Err(); err != nil {
-		return nil, err
-	}
 	build, known := builders()[request.Op]
 	if !known {
 		return nil, usagef("there is no operation %q: there are %v", request.Op, ops())
 	}
+	repo, err := load(ctx, fsys, request)
+	if err != nil {
+		return nil, err
+	}
 	request.Hold.Reason, request.Hold.Task = plainText(request.Hold.Reason), plainText(request.Hold.Task)
+	asking := *p
+	asking.Registries = &askedRegistries{Registries: p.Registries}
 	w := &planning{
-		Planner: p, repo: repo, component: repo.Components[request.Component],
+		Planner: &asking, repo: repo, component: repo.Components[request.Component],
 		plan: &Plan{Request: request, Component: request.Component, At: p.Now()},
 	}
 	if w.component.External != "" {
@@ -57,6 +59,8 @@ type planning struct {
 	component *control.Component
 	plan      *Plan
 
+	stagedRepo *control.Repo // with the changed pins
+
 	source    Source
 	sourceErr error
 	opened    bool
@@ -81,10 +85,10 @@ func (w *planning) openSource(ctx context.Context) Source {
 	if !w.opened {
 		w.opened = true
 		w.progress("reading the history of " + w.component.Source.URL)
-		w.source, w.sourceErr = w.OpenSource(ctx, w.component.Source.URL)
-	}
-	if w.sourceErr != nil {
-		return nil
+		var source Source
+		if source, w.sourceErr = w.OpenSource(ctx, w.component.Source.URL); w.sourceErr == nil {
+			w.source = &askedSource{Source: source}
+		}
 	}
 	return w.source
 }

@@ -176,6 +176,10 @@ func (w *planning) precedes(ctx context.Context, ancestor, descendant string) (g
 	if sameCommit(ancestor, descendant) {
 		return gitrepo.Unknown, nil
 	}
+	// The other way round is what most often holds, and is asked in any case.
+	if reverse, err := w.descends(ctx, descendant, ancestor); err != nil || reverse == gitrepo.Yes {
+		return gitrepo.No, err
+	}
 	return w.descends(ctx, ancestor, descendant)
 }
 
@@ -236,19 +240,18 @@ func (w *planning) checkDescent(ctx context.Context, c Change) (string, error) {
 		return "", nil
 	}
 	forward, err := w.descends(ctx, c.Old.Commit, c.New.Commit)
-	if err != nil {
+	if err != nil || forward == gitrepo.Yes {
 		return "", err
+	}
+	if forward == gitrepo.Unknown {
+		w.plan.say(fmt.Sprintf("unknown whether %s descends from the pinned %s: the source's history does not have both", c.New.Commit, c.Old.Commit))
+		return "", nil
 	}
 	backward, err := w.descends(ctx, c.New.Commit, c.Old.Commit)
-	switch {
-	case err != nil:
+	if err != nil || backward == gitrepo.Yes { // an ancestor is the downgrade rule's
 		return "", err
-	case forward == gitrepo.Unknown:
-		w.plan.say(fmt.Sprintf("unknown whether %s descends from the pinned %s: the source's history does not have both", c.New.Commit, c.Old.Commit))
-	case forward == gitrepo.No && backward != gitrepo.Yes: // an ancestor is the downgrade rule's
-		return fmt.Sprintf("%s does not descend from the pinned %s: it would undo what is deployed", c.New.Commit, c.Old.Commit), nil
 	}
-	return "", nil
+	return fmt.Sprintf("%s does not descend from the pinned %s: it would undo what is deployed", c.New.Commit, c.Old.Commit), nil
 }
 
 // stageBefore returns the stage before the cluster's own, if it has one that gates.

@@ -25,15 +25,21 @@ func clustersOf(repo *control.Repo, scope Scope, byDefault []string) ([]string, 
 }
 
 func scopedClusters(repo *control.Repo, scope Scope, byDefault []string) ([]string, error) {
-	switch {
-	case scope.All:
-		return inOrder(repo, repo.ClusterNames()), nil
-	case len(scope.Clusters) > 0:
-		for _, name := range scope.Clusters {
-			if repo.Clusters[name] == nil {
-				return nil, usagef("there is no cluster %q: there are %v", name, repo.ClusterNames())
-			}
+	for _, name := range scope.Clusters {
+		if repo.Clusters[name] == nil {
+			return nil, usagef("there is no cluster %q: there are %v", name, repo.ClusterNames())
 		}
+	}
+	if scope.All {
+		return inOrder(repo, repo.ClusterNames()), nil
+	}
+	return scopedNames(repo, scope, byDefault)
+}
+
+// scopedNames returns the clusters that a scope names, whether they are there or not.
+func scopedNames(repo *control.Repo, scope Scope, byDefault []string) ([]string, error) {
+	switch {
+	case len(scope.Clusters) > 0:
 		return inOrder(repo, scope.Clusters), nil
 	case scope.Stage != "":
 		index, err := stageIndex(repo, scope.Stage)

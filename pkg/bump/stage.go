@@ -28,20 +28,9 @@ func Stage(ctx context.Context, base fs.FS, plan *Plan) ([]render.Change, error)
 	for _, source := range sources {
 		edits[source.Path] = source.New
 	}
-	staged := stagedfs.New(base, edits)
-	changes := sources
 	// Clusters whose pins are as wanted already are rendered too: an earlier run may have been cut short between the two.
-	for _, change := range plan.Changes {
-		if change.New == nil {
-			continue
-		}
-		rendered, err := renderStaged(ctx, staged, base, plan.Component, change)
-		if err != nil {
-			return nil, err
-		}
-		changes = append(changes, rendered...)
-	}
-	return changes, nil
+	rendered, err := renderStaged(ctx, stagedfs.New(base, edits), base, plan)
+	return append(sources, rendered...), err
 }
 
 // stageSources returns the changed pins and component files.
@@ -77,29 +66,64 @@ func readIfThere(fsys fs.FS, file string) ([]byte, error) {
 	return data, err
 }
 
-// renderStaged renders what a change of one pin can change.
-func renderStaged(ctx context.Context, staged, base fs.FS, component string, change Change) ([]render.Change, error) {
-	whole := change.Old == nil || change.New.Manifests != nil
-	only := control.Only{Clusters: []string{change.Cluster}}
-	if !whole {
-		only.Components = []string{component}
-	}
-	repo, findings := control.Load(ctx, staged, only)
-	if err := findings.Err(); err != nil {
+// renderStaged renders what a plan can change on its clusters.
+func renderStaged(ctx context.Context, staged, base fs.FS, plan *Plan) ([]render.Change, error) {
+	repo, err := loadStaged(ctx, staged, plan)
+	if err != nil {
 		return nil, err
 	}
-	if whole {
-		files, findings := render.Cluster(repo, change.Cluster)
-		if err := findings.Err(); err != nil {
+	var changes []render.Change
+	for _, change := range plan.Changes {
+		var rendered []render.Change
+		switch {
+		case change.New == nil:
+			continue
+		case rendersWhole(change):
+			rendered, err = renderCluster(ctx, staged, base, change.Cluster)
+		default:
+			rendered, err = renderComponent(repo, base, change.Cluster, plan.Component)
+		}
+		if err != nil {
 			return nil, err
 		}
-		return render.Compare(base, change.Cluster, files)
+		changes = append(changes, rendered...)
 	}
-	content, findings := render.Component(repo, change.Cluster, component)
+	return changes, nil
+}
+
+// rendersWhole reports whether more than the component's own file can change: what is new on a cluster, and what has none.
+func rendersWhole(change Change) bool { return change.Old == nil || change.New.Manifests != nil }
+
+// loadStaged loads the component on the clusters where its own file is all that can change.
+func loadStaged(ctx context.Context, staged fs.FS, plan *Plan) (*control.Repo, error) {
+	only := control.Only{Clusters: []string{}, Components: []string{plan.Component}}
+	for _, change := range plan.Changes {
+		if change.New != nil && !rendersWhole(change) {
+			only.Clusters = append(only.Clusters, change.Cluster)
+		}
+	}
+	repo, findings := control.Load(ctx, staged, only)
+	return repo, findings.Err()
+}
+
+func renderCluster(ctx context.Context, staged, base fs.FS, cluster string) ([]render.Change, error) {
+	repo, findings := control.Load(ctx, staged, control.Only{Clusters: []string{cluster}})
 	if err := findings.Err(); err != nil {
 		return nil, err
 	}
-	rendered, err := render.CompareFile(base, change.Cluster, component, content)
+	files, findings := render.Cluster(repo, cluster)
+	if err := findings.Err(); err != nil {
+		return nil, err
+	}
+	return render.Compare(base, cluster, files)
+}
+
+func renderComponent(repo *control.Repo, base fs.FS, cluster, component string) ([]render.Change, error) {
+	content, findings := render.Component(repo, cluster, component)
+	if err := findings.Err(); err != nil {
+		return nil, err
+	}
+	rendered, err := render.CompareFile(base, cluster, component, content)
 	if rendered == nil || err != nil {
 		return nil, err
 	}

@@ -86,7 +86,7 @@ func (w *planning) expandImages(ctx context.Context, change Change, name string,
 	if err != nil {
 		return nil, err
 	}
-	repo, err := w.staged(ctx, change)
+	repo, err := w.staged(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -117,16 +117,27 @@ func (w *planning) expandImages(ctx context.Context, change Change, name string,
 	return slices.Compact(images), nil
 }
 
-// staged loads the cluster with the changed pin, for this component alone.
-func (w *planning) staged(ctx context.Context, change Change) (*control.Repo, error) {
-	file := control.PinFile(change.Cluster, w.component.Name)
-	content, err := EncodePin(file, w.component.Name, change.New, nil)
-	if err != nil {
+// staged loads the component with every changed pin, once.
+func (w *planning) staged(ctx context.Context) (*control.Repo, error) {
+	if w.stagedRepo != nil {
+		return w.stagedRepo, nil
+	}
+	pins, only := map[string][]byte{}, control.Only{Components: []string{w.component.Name}}
+	for _, change := range w.plan.Changed() {
+		file := control.PinFile(change.Cluster, w.component.Name)
+		content, err := EncodePin(file, w.component.Name, change.New, nil)
+		if err != nil {
+			return nil, err
+		}
+		pins[file] = content
+		only.Clusters = append(only.Clusters, change.Cluster)
+	}
+	repo, findings := control.Load(ctx, stagedfs.New(w.repo.FS(), pins), only)
+	if err := findings.Err(); err != nil {
 		return nil, err
 	}
-	repo, findings := control.Load(ctx, stagedfs.New(w.repo.FS(), map[string][]byte{file: content}),
-		control.Only{Clusters: []string{change.Cluster}, Components: []string{w.component.Name}})
-	return repo, findings.Err()
+	w.stagedRepo = repo
+	return repo, nil
 }
 
 // maxLookups is how many images are asked for at a time.

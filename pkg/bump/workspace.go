@@ -80,7 +80,7 @@ func (ws *Workspace) workingTree(ctx context.Context, request Request, delivery 
 	if err != nil || delivery.DryRun {
 		return outcome, err
 	}
-	written, err := ws.write(outcome.Changes)
+	written, err := ws.write(outcome.Changes, durabilityOf)
 	if err != nil {
 		ws.undo(written)
 	}
@@ -118,7 +118,7 @@ func (ws *Workspace) commit(ctx context.Context, request Request, delivery Deliv
 	if err := ws.checkDirty(ctx, outcome); err != nil || delivery.DryRun || len(outcome.Changes) == 0 {
 		return outcome, err
 	}
-	written, err := ws.write(outcome.Changes)
+	written, err := ws.write(outcome.Changes, unsynced)
 	if err == nil {
 		outcome.Commit, err = ws.Git.Commit(ctx, paths(outcome.Changes), outcome.Plan.Message(), gitrepo.CommitOptions{})
 	}
@@ -192,9 +192,8 @@ func (ws *Workspace) checkDirty(ctx context.Context, outcome *Outcome) error {
 // sameContent compares files; an absent one is the same as an absent one only.
 func sameContent(a, b []byte) bool { return (a == nil) == (b == nil) && bytes.Equal(a, b) }
 
-// write makes the changes in the working tree: pins first and synced to the disk, for nothing else says what they say. It
-// returns those that it made.
-func (ws *Workspace) write(changes []render.Change) ([]render.Change, error) {
+// write makes the changes in the working tree, pins first, and returns those that it made.
+func (ws *Workspace) write(changes []render.Change, durability func(file string) atomicfile.Durability) ([]render.Change, error) {
 	var written []render.Change
 	for _, change := range changes {
 		there, err := readIfThere(ws.Root.FS(), change.Path)
@@ -204,7 +203,7 @@ func (ws *Workspace) write(changes []render.Change) ([]render.Change, error) {
 		if sameContent(there, change.New) {
 			continue
 		}
-		if err := ws.writeFile(change.Path, change.New); err != nil {
+		if err := ws.writeFile(change.Path, change.New, durability(change.Path)); err != nil {
 			return written, fmt.Errorf("cannot write %s: %w", change.Path, err)
 		}
 		written = append(written, render.Change{Path: change.Path, Old: there, New: change.New})
@@ -212,11 +211,11 @@ func (ws *Workspace) write(changes []render.Change) ([]render.Change, error) {
 	return written, nil
 }
 
-func (ws *Workspace) writeFile(file string, content []byte) error {
+func (ws *Workspace) writeFile(file string, content []byte, durability atomicfile.Durability) error {
 	if content == nil {
 		return ws.Root.Remove(file)
 	}
-	return atomicfile.Write(ws.Root, file, content, durabilityOf(file))
+	return atomicfile.Write(ws.Root, file, content, durability)
 }
 
 // undo puts files back that write changed, the last first, unless somebody has changed them since. It does what it can: the
@@ -224,11 +223,15 @@ func (ws *Workspace) writeFile(file string, content []byte) error {
 func (ws *Workspace) undo(written []render.Change) {
 	for _, change := range slices.Backward(written) {
 		if there, err := readIfThere(ws.Root.FS(), change.Path); err == nil && sameContent(there, change.New) {
-			_ = ws.writeFile(change.Path, change.Old)
+			_ = ws.writeFile(change.Path, change.Old, durabilityOf(change.Path))
 		}
 	}
 }
 
+// unsynced is for files that Git keeps a copy of: it syncs its own.
+func unsynced(string) atomicfile.Durability { return atomicfile.Unsynced }
+
+// durabilityOf syncs pins to the disk, for nothing else says what they say.
 func durabilityOf(file string) atomicfile.Durability {
 	if strings.Contains(file, "/manifests/") {
 		return atomicfile.Unsynced // it can be rendered again
@@ -324,6 +327,6 @@ func (ws *Workspace) moved(ctx context.Context, changes []render.Change) error {
 			restore = append(restore, render.Change{Path: change.Path, Old: there, New: inHead})
 		}
 	}
-	_, err = ws.write(restore)
+	_, err = ws.write(restore, unsynced)
 	return err
 }
