@@ -61,6 +61,9 @@ func (r *Repo) isAncestor(ctx context.Context, old, new string) (Relation, error
 
 // reaches asks git about two commits that are both here.
 func (r *Repo) reaches(ctx context.Context, old, new string) (bool, error) {
+	if old == new {
+		return true, nil
+	}
 	_, err := r.git.run(ctx, "merge-base", "--is-ancestor", old, new)
 	if _, code := gitOutput(err); code == 1 {
 		return false, nil

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
 )
 
 // Repo is one directory in a Git repository: the top of a work tree, a
@@ -110,6 +112,9 @@ func (r *Repo) Resolve(ctx context.Context, rev string) (string, error) {
 	if err := checkRevision(rev); err != nil {
 		return "", err
 	}
+	if r.isCommit(rev) {
+		return rev, nil
+	}
 	id, err := r.git.line(ctx, "rev-parse", "--verify", "--end-of-options", rev+"^{commit}")
 	if err != nil {
 		return "", revisionError(rev, err)
@@ -118,6 +123,15 @@ func (r *Repo) Resolve(ctx context.Context, rev string) (string, error) {
 		return "", fmt.Errorf("revision %q: %w: it names no single commit", rev, ErrUnknownRevision)
 	}
 	return id, nil
+}
+
+// isCommit reports whether rev is the full id of a commit that is here, which needs no git program.
+func (r *Repo) isCommit(rev string) bool {
+	if !objectID.MatchString(rev) {
+		return false
+	}
+	_, err := r.objects.get(plumbing.CommitObject, plumbing.NewHash(rev))
+	return err == nil
 }
 
 // checkRevision refuses what git could take for an option or several arguments.
