@@ -44,7 +44,7 @@ func helmRelease(d control.Deployment, r control.Release, flux int) *helmv2.Helm
 			Name: r.Name, Namespace: namespace, Labels: shardLabels(d.Shard), Annotations: annotations(d),
 		},
 		Spec: helmv2.HelmReleaseSpec{
-			Chart:    chartTemplate(r),
+			Chart:    chartTemplate(d.Cluster, r),
 			ChartRef: chartRef(r),
 			Interval: *duration(r.Interval),
 			Timeout:  duration(r.Timeout),
@@ -91,16 +91,21 @@ func shardLabels(shard string) map[string]string {
 }
 
 // chartTemplate names the chart by its exact version; nil where the release is pinned by digest.
-func chartTemplate(r control.Release) *helmv2.HelmChartTemplate {
+func chartTemplate(cluster *control.Cluster, r control.Release) *helmv2.HelmChartTemplate {
 	if byDigest(r) {
 		return nil
 	}
-	return &helmv2.HelmChartTemplate{Spec: helmv2.HelmChartTemplateSpec{
+	template := &helmv2.HelmChartTemplate{Spec: helmv2.HelmChartTemplateSpec{
 		Chart:     r.Chart,
 		Version:   r.Version,
 		SourceRef: helmv2.CrossNamespaceObjectReference{Kind: sourcev1.HelmRepositoryKind, Name: r.Repository},
 		Verify:    chartVerification(r.Source.Verify),
 	}}
+	// helm-controller makes a HelmChart of this, whose HelmRepository the source-controller of its shard must see, too.
+	if labels := shardLabels(cluster.Shard); labels != nil {
+		template.ObjectMeta = &helmv2.HelmChartTemplateObjectMeta{Labels: labels}
+	}
+	return template
 }
 
 func chartVerification(v *sourcev1.OCIRepositoryVerification) *helmv2.HelmChartTemplateVerification {
