@@ -17,9 +17,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
-	"sigs.k8s.io/kustomize/kyaml/openapi"
-	kyaml "sigs.k8s.io/kustomize/kyaml/yaml"
 	"sigs.k8s.io/yaml"
+
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/internal/kinds"
 )
 
 // ObjectRef identifies an object in a cluster.
@@ -259,7 +259,7 @@ func placeIn(namespace string, resources []Resource, clusterScoped []schema.Grou
 	for i := range resources {
 		r := &resources[i]
 		gvk := schema.FromAPIVersionAndKind(r.APIVersion, r.Kind)
-		namespaced, builtin := openapi.IsNamespaceScoped(kyaml.TypeMeta{APIVersion: r.APIVersion, Kind: r.Kind})
+		namespaced, builtin := kinds.Scope(gvk)
 		switch {
 		case builtin && !namespaced, !builtin && scoped[gvk.GroupKind()]:
 			r.Namespace = ""

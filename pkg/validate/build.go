@@ -48,6 +48,7 @@ func checkCluster(ctx context.Context, repo *control.Repo, cluster string, valid
 		c.values()
 		c.pruned(ctx)
 	}
+	c.unplaced()
 	for _, object := range build.Objects {
 		c.secret(object)
 		c.schema(ctx, object)

@@ -16,6 +16,7 @@ const (
 	RuleFluxNotListed   = "flux-not-listed"
 	RuleValuesChanged   = "values-changed"
 	RuleInvalidObject   = "invalid-object"
+	RuleUnplacedObject  = "unplaced-object"
 	RulePruned          = "pruned"
 )
 
@@ -29,6 +30,7 @@ func Rules() []control.Rule {
 		{ID: RuleFluxNotListed, Severity: control.Error, Finds: "a flux-system folder that the cluster's kustomization.yaml does not list", Because: "Flux would prune itself"},
 		{ID: RuleValuesChanged, Severity: control.Error, Finds: "Helm values that an overlay's build changes", Because: "the chart would get other values than were reviewed; change values in the repo's values files"},
 		{ID: RuleInvalidObject, Severity: control.Error, Finds: "a Flux object that the API server would refuse", Because: "Flux would stop deploying to the cluster"},
+		{ID: RuleUnplacedObject, Severity: control.Error, Finds: "an object without the namespace that its kind needs", Because: "Flux would apply nothing to the cluster, neither this object nor any other"},
 		{ID: RulePruned, Severity: control.Error, Finds: "an object of a protected component that Flux would prune", Because: "it would be deleted with its file"},
 	})
 }

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"path/filepath"
 	"regexp"
@@ -105,15 +106,41 @@ func TestAPIServerAndValidateAgree(t *testing.T) {
 	}
 }
 
+// TestValidateKnowsWhatNeedsANamespace has validate look at an object of every kind that the API server has of its own,
+// without a namespace: it finds those that need one, and no other.
+func TestValidateKnowsWhatNeedsANamespace(t *testing.T) {
+	kinds, err := sharedCluster(t).OwnKinds(within(t, time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var objects strings.Builder
+	want := map[string]bool{}
+	for kind, namespaced := range kinds {
+		name := strings.ToLower(kind.Kind + "." + kind.Version + "." + kind.Group)
+		fmt.Fprintf(&objects, "---\n{apiVersion: %s, kind: %s, metadata: {name: %q}}\n", kind.GroupVersion(), kind.Kind, name)
+		if namespaced {
+			want[fmt.Sprintf("the %s %q names no namespace", kind.Kind, name)] = true
+		}
+	}
+	base := filesOf(archiveOf(t, golden(t, "validate/base.txtar")[0]))
+	base = rendered(t, with(base, "clusters/prod/kustomization.yaml", "resources: [manifests, extra.yaml]\n"))
+	found := map[string]bool{}
+	for _, finding := range validate.New().Run(t.Context(), with(base, "clusters/prod/extra.yaml", objects.String())) {
+		if finding.Rule == validate.RuleUnplacedObject {
+			found[finding.Message] = true
+		}
+	}
+	if diff := cmp.Diff(want, found); diff != "" || len(want) < 30 || len(want) == len(kinds) {
+		t.Errorf("of %d kinds (-API server +validate):\n%s", len(kinds), diff)
+	}
+}
+
 // applyAll returns what the API server refuses.
 func applyAll(t *testing.T, c *harness.Cluster, objects []overlay.Object) map[string]error {
 	t.Helper()
 	ctx := within(t, 2*time.Minute)
 	refused := map[string]error{}
 	for _, object := range objects {
-		if object.Kind() == "ConfigMap" && object.Namespace() == "" {
-			continue // somebody's own, and refused by Flux itself: see TestFluxRefusesObjectsWithoutNamespace
-		}
 		if err := c.Apply(ctx, object.JSON()); err != nil {
 			refused[nameOf(object)] = errors.Join(errors.New(nameOf(object)), err)
 		}

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/control"
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/validate"
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/test/e2e/harness"
 )
 
@@ -386,15 +387,20 @@ func tool(t *testing.T, dir, name string, args ...string) string {
 }
 
 // TestFluxRefusesObjectsWithoutNamespace holds what Flux does with an object of people's own that names no namespace: it
-// applies nothing at all, and says which object is why.
+// applies nothing at all, and says which object is why. validate says it before.
 func TestFluxRefusesObjectsWithoutNamespace(t *testing.T) {
 	c := sharedCluster(t)
 	tree := rendered(t, with(with(smallTree(t), "clusters/prod/kustomization.yaml", "resources: [manifests, extra.yaml]\n"),
 		"clusters/prod/extra.yaml", "{apiVersion: v1, kind: ConfigMap, metadata: {name: nowhere}}\n"))
+	findings := validate.New().Run(t.Context(), tree)
+	if len(findings) != 1 || findings[0].Rule != validate.RuleUnplacedObject || !strings.Contains(findings[0].Message, "nowhere") {
+		t.Errorf("validate finds %v", findings)
+	}
 	revision := publish(t, newSources(t), c, tree)
 	create(t, c, kustomizationFor(smallKustomization))
 	_, err := c.Applied(within(t, time.Minute), source, revision)
 	if err == nil || !strings.Contains(err.Error(), "nowhere") {
 		t.Errorf("Flux says %v", err)
 	}
+	gone(t, c, release("app"))
 }

@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -99,6 +100,41 @@ func (c *Cluster) pathOf(kind schema.GroupVersionKind, key client.ObjectKey) (st
 		prefix = path.Join(prefix, "namespaces", key.Namespace)
 	}
 	return path.Join(prefix, mapping.Resource.Resource, key.Name), nil
+}
+
+// OwnKinds are the kinds of objects that the API server serves without a CustomResourceDefinition, and whether their objects
+// live in a namespace.
+func (c *Cluster) OwnKinds(ctx context.Context) (map[schema.GroupVersionKind]bool, error) {
+	var definitions apiextensionsv1.CustomResourceDefinitionList
+	if err := c.List(ctx, &definitions); err != nil {
+		return nil, err
+	}
+	custom := map[string]bool{}
+	for _, definition := range definitions.Items {
+		custom[definition.Spec.Group] = true
+	}
+	asked, err := discovery.NewDiscoveryClientForConfig(c.config)
+	if err != nil {
+		return nil, err
+	}
+	_, lists, err := asked.ServerGroupsAndResources()
+	if err != nil {
+		return nil, err
+	}
+	kinds := map[schema.GroupVersionKind]bool{}
+	for _, list := range lists {
+		version, err := schema.ParseGroupVersion(list.GroupVersion)
+		if err != nil {
+			return nil, err
+		}
+		for _, resource := range list.APIResources {
+			isObject := slices.Contains(resource.Verbs, "patch") && !strings.Contains(resource.Name, "/")
+			if isObject && !custom[version.Group] {
+				kinds[version.WithKind(resource.Kind)] = resource.Namespaced
+			}
+		}
+	}
+	return kinds, nil
 }
 
 // awaitKinds waits until the API server serves the kinds of every CustomResourceDefinition.
