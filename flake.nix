@@ -17,7 +17,7 @@
           src = self;
           subPackages = [ "cmd/tfgitops" ];
           # Of the vendored modules: scripts/nix-check.sh --update writes it.
-          vendorHash = "sha256-4QZiVIVCu44dswS9Q7TUSVEHM3h5pBpM/8kKJt4jBFs=";
+          vendorHash = "sha256-bkZ2MvvNSjSl5Oag2pjZ7HJ4uBzCXcqyvHc5JZY82p8=";
           env.CGO_ENABLED = 0;
           ldflags = [ "-s" "-w" ];
           # The tests are make test's; several need Git and whole control repos.
