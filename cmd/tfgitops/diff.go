@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -39,8 +38,8 @@ func newDiffCmd(o *options) *cobra.Command {
 revision, by default the merge base with the main branch; HEAD another, by default the working tree. What is the same on
 several clusters is shown once. docs/reference/risks.md lists the risk rules; a component silences one in its file.
 
-Secrets are never shown: a fingerprint says whether one changed. TFGITOPS_FINGERPRINT_KEY keeps the fingerprints of
-different runs comparable; without it each run has its own.`,
+Secrets are never shown: a fingerprint says whether one changed. Those of one machine can be compared with each other, and
+those of machines with the same TFGITOPS_FINGERPRINT_KEY. What charts expand to is kept in the cache, sealed with that key.`,
 		Example: `  tfgitops diff
   tfgitops diff main my-branch --charts --fail-on high
   tfgitops diff --charts -o markdown > note.md
@@ -169,20 +168,19 @@ func (f *diffFlags) outcome(r *diff.Report) error {
 }
 
 func (o *options) diffOptions(f *diffFlags) (diff.Options, error) {
-	settings := diff.Options{Clusters: f.clusters, Components: f.components, Workers: f.workers, Key: []byte(o.getenv("TFGITOPS_FINGERPRINT_KEY"))}
-	if len(settings.Key) == 0 {
-		settings.Key = make([]byte, 32)
-		if _, err := rand.Read(settings.Key); err != nil {
-			return settings, fmt.Errorf("making a key: %w", err)
-		}
+	key, lasts, err := o.secretKey()
+	if err != nil {
+		return diff.Options{}, err
 	}
+	settings := diff.Options{Clusters: f.clusters, Components: f.components, Workers: f.workers, Key: key}
 	if f.charts {
 		settings.Charts = o.charts(f.offline)
+		settings.Renders, err = o.renders(key, lasts)
 	}
 	if f.commits {
 		settings.Changelog = o.changelog
 	}
-	return settings, nil
+	return settings, err
 }
 
 // charts asks registries for charts, through the cache.

@@ -71,5 +71,13 @@ func (o *options) findings(ctx context.Context, fsys fs.FS, upgrade upgradeFlags
 	if upgrade.kubeVersion == "" {
 		return validate.New().Run(ctx, fsys), nil
 	}
-	return diff.CheckUpgrade(ctx, fsys, upgrade.cluster, diff.ExpandOptions{Charts: o.charts(upgrade.offline), KubeVersion: upgrade.kubeVersion})
+	key, lasts, err := o.secretKey()
+	if err != nil {
+		return nil, err
+	}
+	renders, err := o.renders(key, lasts)
+	if err != nil {
+		return nil, err
+	}
+	return diff.CheckUpgrade(ctx, fsys, upgrade.cluster, diff.ExpandOptions{Charts: o.charts(upgrade.offline), Renders: renders, KubeVersion: upgrade.kubeVersion, Key: key})
 }

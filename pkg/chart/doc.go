@@ -3,9 +3,10 @@
 // or an environment.
 //
 // It owns the loading of charts ([Load], [LoadDir], kept parsed by [Cache])
-// and their expansion ([Expand]). It depends on the Helm SDK, which renders;
-// on Flux' API and values libraries; and on kustomize, which post-renders. It
-// writes nothing to disk.
+// and their expansion ([Expand], kept between runs by [Renders]). It depends on
+// the Helm SDK, which renders; on Flux' API and values libraries; and on
+// kustomize, which post-renders. Only [Renders] writes to disk: what it keeps,
+// sealed.
 //
 // It also applies releases without Flux ([Target], [Target.Prepare],
 // [Preparation.Apply], [Target.Rollback]): with Helm's own actions, the options

@@ -38,6 +38,10 @@ func (r Reference) Placeholder() string {
 	return fmt.Sprintf("placeholder-for-%s-%s-%s", strings.ToLower(r.Kind), r.Name, r.Key)
 }
 
+func (r Reference) compare(o Reference) int {
+	return cmp.Or(cmp.Compare(r.Kind, o.Kind), cmp.Compare(r.Name, o.Name), cmp.Compare(r.Key, o.Key))
+}
+
 // values merges valuesFrom and inline values with the function that
 // helm-controller uses.
 func values(ctx context.Context, hr *helmv2.HelmRelease, data map[Reference][]byte) (common.Values, error) {

@@ -11,10 +11,12 @@ import (
 // maxParsed bounds how many parsed charts are kept: all of a change on every cluster.
 const maxParsed = 256
 
-// loader gets and parses each chart once, however many releases and clusters use it.
+// loader gets and parses each chart once, however many releases and clusters use it, and only where something of it is not in
+// renders.
 type loader struct {
-	charts Charts
-	parsed *chart.Cache
+	charts  Charts
+	renders *chart.Renders
+	parsed  *chart.Cache
 
 	mu    sync.Mutex
 	known map[chartKey]*loaded
@@ -25,20 +27,19 @@ type chartKey struct {
 	ref  artifact.ChartRef
 }
 
-// loaded is one chart, or why there is none.
+// loaded is one published chart, or why there is none.
 type loaded struct {
-	once   sync.Once
-	chart  *chart.Chart
-	digest string // of the manifest in an OCI registry
-	err    error
+	once      sync.Once
+	published *artifact.Chart
+	err       error
 }
 
-func newLoader(charts Charts) *loader {
-	return &loader{charts: charts, parsed: chart.NewCache(maxParsed, chart.Limits{}), known: map[chartKey]*loaded{}}
+func newLoader(charts Charts, renders *chart.Renders) *loader {
+	return &loader{charts: charts, renders: renders, parsed: chart.NewCache(maxParsed, chart.Limits{}), known: map[chartKey]*loaded{}}
 }
 
-// load returns a chart. A failure is kept too: asking again for every release would make a dead registry a long wait.
-func (l *loader) load(ctx context.Context, key chartKey) (*loaded, error) {
+// load returns a published chart. A failure is kept too: asking again for every release would make a dead registry a long wait.
+func (l *loader) load(ctx context.Context, key chartKey) (*artifact.Chart, error) {
 	l.mu.Lock()
 	entry := l.known[key]
 	if entry == nil {
@@ -46,17 +47,22 @@ func (l *loader) load(ctx context.Context, key chartKey) (*loaded, error) {
 		l.known[key] = entry
 	}
 	l.mu.Unlock()
-	entry.once.Do(func() { l.fill(ctx, key, entry) })
-	return entry, entry.err
+	entry.once.Do(func() { entry.published, entry.err = l.charts.Chart(ctx, key.repo, key.ref) })
+	return entry.published, entry.err
 }
 
-func (l *loader) fill(ctx context.Context, key chartKey, entry *loaded) {
-	published, err := l.charts.Chart(ctx, key.repo, key.ref)
-	if err != nil {
-		entry.err = err
-		return
+// parse parses a chart, when asked. Its archive is the same in every registry that it was pushed to, and then parsed once.
+func (l *loader) parse(published *artifact.Chart) func(context.Context) (*chart.Chart, error) {
+	return func(ctx context.Context) (*chart.Chart, error) {
+		return l.parsed.Chart(ctx, published.LayerDigest, func(context.Context) ([]byte, error) { return published.Archive, nil })
 	}
-	entry.digest = published.Digest
-	// The archive is the same in every registry that it was pushed to, and then parsed once.
-	entry.chart, entry.err = l.parsed.Chart(ctx, published.LayerDigest, func(context.Context) ([]byte, error) { return published.Archive, nil })
+}
+
+// defaults are the values.yaml of the chart of an expansion.
+func (l *loader) defaults(ctx context.Context, e *expansion) (map[string]any, error) {
+	published, err := l.load(ctx, e.input.chart)
+	if err != nil {
+		return nil, err
+	}
+	return l.renders.Defaults(ctx, published.LayerDigest, l.parse(published))
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/artifact"
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/chart"
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/control"
 )
 
@@ -36,6 +37,8 @@ type Options struct {
 	Clusters, Components []string
 	// Charts expands changed HelmReleases; nil: only Flux objects are compared.
 	Charts Charts
+	// Renders keeps what charts expand to between runs; nil: nothing is kept.
+	Renders *chart.Renders
 	// Workers bounds what is done at once; 0: as many as there are processors.
 	Workers int
 	// Key keys the fingerprints of secrets.
@@ -50,7 +53,7 @@ var ErrUnknownName = errors.New("is on neither side")
 // Compare says what changes from base to head. What is wrong with one cluster or release is a problem in the report; the error
 // is the context's, or about the options.
 func Compare(ctx context.Context, base, head Side, o Options) (*Report, error) {
-	c := &comparison{base: base, head: head, options: o, mask: masker{key: o.Key}, charts: newLoader(o.Charts), reader: newReader()}
+	c := &comparison{base: base, head: head, options: o, mask: masker{key: o.Key}, charts: newLoader(o.Charts, o.Renders), reader: newReader()}
 	if err := c.selectClusters(); err != nil {
 		return nil, err
 	}

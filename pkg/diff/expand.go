@@ -20,6 +20,8 @@ var ErrUnknownRelease = errors.New("is no HelmRelease of the cluster")
 // ExpandOptions say how releases are expanded.
 type ExpandOptions struct {
 	Charts Charts
+	// Renders keeps what charts expand to between runs; nil: nothing is kept.
+	Renders *chart.Renders
 	// KubeVersion expands for another Kubernetes version than the cluster's; empty: the cluster's own.
 	KubeVersion string
 	// Install expands for the first installation instead of an upgrade.
@@ -55,7 +57,7 @@ func Expand(ctx context.Context, fsys fs.FS, cluster string, releases []string, 
 		return nil, err
 	}
 	out := make([]Expanded, len(found))
-	charts := newLoader(o.Charts)
+	charts := newLoader(o.Charts, o.Renders)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(Options{Workers: o.Workers}.workers())
 	for i, it := range found {

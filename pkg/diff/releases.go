@@ -31,15 +31,16 @@ type releaseDiff struct {
 	m        matched // the HelmRelease; nothing need differ in it itself
 	old, new *expansion
 	objects  []matched
+	unknown  []string // values that the old chart had defaults for and the new one has not
 	problems []Problem
 	errors   []error // of the head
 }
 
 // expansion is what Helm applies for a release on one side.
 type expansion struct {
-	input expandInput
-	chart *chart.Chart
-	items []item
+	input  expandInput
+	digest string // of the chart's archive
+	items  []item
 }
 
 // expandInput is all that an expansion depends on.
@@ -261,6 +262,7 @@ func (c *comparison) expandBoth(ctx context.Context, r *releaseDiff) {
 	installed := r.old != nil
 	r.fail("base", c.expand(ctx, r.old, true))
 	r.fail("head", c.expand(ctx, r.new, installed))
+	c.findUnknownValues(ctx, r)
 	if len(r.problems) > 0 {
 		return
 	}
@@ -272,6 +274,24 @@ func (c *comparison) expandBoth(ctx context.Context, r *releaseDiff) {
 			}
 		}
 	}
+}
+
+// findUnknownValues looks for values that the chart on the head knows no more. One chart knows the same on both sides. A chart
+// that cannot be read is a problem of its expansion already.
+func (c *comparison) findUnknownValues(ctx context.Context, r *releaseDiff) {
+	if r.old == nil || r.new == nil || r.old.digest == r.new.digest {
+		return
+	}
+	before, err := c.charts.defaults(ctx, r.old)
+	if err != nil {
+		return
+	}
+	now, err := c.charts.defaults(ctx, r.new)
+	if err != nil {
+		return
+	}
+	r.unknown = unknownValues(r.new.input.release.GetValues(), before, now, "")
+	slices.Sort(r.unknown)
 }
 
 func (e *expansion) all() []item {
@@ -303,17 +323,17 @@ func (c *comparison) expand(ctx context.Context, e *expansion, upgrade bool) err
 
 // expand gets the chart of an expansion and expands it.
 func (l *loader) expand(ctx context.Context, e *expansion, upgrade bool, key []byte) (*chart.Expansion, error) {
-	got, err := l.load(ctx, e.input.chart)
+	published, err := l.load(ctx, e.input.chart)
 	if err != nil {
 		return nil, err
 	}
-	e.chart = got.chart
+	e.digest = published.LayerDigest
 	limited, cancel := context.WithTimeout(ctx, expandTimeout)
 	defer cancel()
-	expanded, err := chart.Expand(limited, chart.Input{
-		Release: e.input.release, Chart: got.chart, SourceRevision: revision(e.input, got.digest), Capabilities: e.input.caps,
+	expanded, err := l.renders.Expand(limited, chart.Input{
+		Release: e.input.release, SourceRevision: revision(e.input, published.Digest), Capabilities: e.input.caps,
 		References: e.input.references, Placeholders: true, Upgrade: upgrade, Key: key,
-	})
+	}, published.LayerDigest, l.parse(published))
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
 		return nil, fmt.Errorf("expanding release %q took more than %v", e.input.release.Name, expandTimeout)
 	}

@@ -181,14 +181,9 @@ func failedWith(r *releaseDiff, reason error) []string {
 const maxUnknownValues = 20
 
 func valuesUnknown(r *releaseDiff) []string {
-	if r.old == nil || r.new == nil || r.old.chart == nil || r.new.chart == nil || r.old.chart == r.new.chart {
-		return nil
-	}
-	given := r.new.input.release.GetValues()
-	paths := unknownValues(given, r.old.chart.Defaults(), r.new.chart.Defaults(), "")
-	slices.Sort(paths)
+	paths := r.unknown
 	if len(paths) > maxUnknownValues {
-		paths = append(paths[:maxUnknownValues], fmt.Sprintf("and %d more", len(paths)-maxUnknownValues))
+		paths = append(slices.Clone(paths[:maxUnknownValues]), fmt.Sprintf("and %d more", len(paths)-maxUnknownValues))
 	}
 	var found []string
 	for _, path := range paths {
