@@ -106,6 +106,9 @@ func (w *planning) resolve(ctx context.Context, release v1alpha1.Release, cluste
 	if err != nil {
 		return build{}, usage{err}
 	}
+	if revision.Kind == artifact.KindCommit && w.followsSource(release, clusters[0]) {
+		w.fetchAhead(ctx, revision.Text)
+	}
 	if release.VersionTemplate != "" && revision.Kind == artifact.KindCommit {
 		return w.fromTemplate(ctx, release, revision.Text)
 	}
@@ -146,7 +149,7 @@ func (w *planning) wholeCommit(ctx context.Context, commit string) string {
 	if commit == "" || len(commit) == 40 {
 		return commit
 	}
-	source := w.openSource(ctx)
+	source, _ := w.openSource() // checkAncestry says why it cannot be opened
 	if source == nil {
 		return commit
 	}

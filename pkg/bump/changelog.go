@@ -44,7 +44,7 @@ func (w *planning) changelog(ctx context.Context) error {
 		w.plan.Changelog.Compare = compareLink(w.component.Source.URL, change.New.Commit, change.Old.Commit) // what is undone
 		return nil                                                                                           // it must work when the source is down
 	}
-	source := w.openSource(ctx)
+	source, _ := w.openSource() // checkAncestry has said why it cannot be opened
 	if source == nil {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"sync"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/control"
 )
@@ -33,6 +34,10 @@ func (p *Planner) Plan(ctx context.Context, fsys fs.FS, request Request) (*Plan,
 	if w.component.External != "" {
 		return nil, inapplicablef("component %q is delivered outside Kubernetes: %s", w.component.Name, w.component.External)
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer w.ahead.Wait()
+	defer cancel() // first, so that what was asked ahead is not waited for when the plan has failed
+	w.openOnce(ctx)
 	if err := build(w, ctx); err != nil {
 		return nil, err
 	}
@@ -61,9 +66,10 @@ type planning struct {
 
 	stagedRepo *control.Repo // with the changed pins
 
-	source    Source
-	sourceErr error
-	opened    bool
+	// source opens the component's source, once; nil where it has none.
+	source func() (Source, error)
+	// ahead is what was asked before it is needed.
+	ahead sync.WaitGroup
 	// unverified is what could not be asked, by cluster; under "" what concerns all.
 	unverified map[string][]string
 }
@@ -77,34 +83,10 @@ func (w *planning) couldNotAsk(cluster, what string) {
 	}
 }
 
-// openSource opens the component's source once; it returns nil where there is none, or where it cannot be reached.
-func (w *planning) openSource(ctx context.Context) Source {
-	if w.component.Source == nil {
-		return nil
-	}
-	if !w.opened {
-		w.opened = true
-		w.progress("reading the history of " + w.component.Source.URL)
-		var source Source
-		if source, w.sourceErr = w.OpenSource(ctx, w.component.Source.URL); w.sourceErr == nil {
-			w.source = &askedSource{Source: source}
-		}
-	}
-	return w.source
-}
-
 func (p *Planner) progress(text string) {
 	if p.Progress != nil {
 		p.Progress(text)
 	}
-}
-
-// branch is the branch of the component's source that releases are cut from.
-func (w *planning) branch() string {
-	if w.component.Source.Branch != "" {
-		return w.component.Source.Branch
-	}
-	return "main"
 }
 
 // change adds what happens on one cluster.

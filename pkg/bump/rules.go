@@ -202,7 +202,7 @@ func (w *planning) descends(ctx context.Context, ancestor, descendant string) (g
 	if ancestor == "" || descendant == "" {
 		return gitrepo.Unknown, nil
 	}
-	source := w.openSource(ctx)
+	source, _ := w.openSource() // checkAncestry says why it cannot be opened
 	if source == nil {
 		return gitrepo.Unknown, nil
 	}
@@ -218,9 +218,9 @@ func (w *planning) checkAncestry(ctx context.Context, c Change) (string, error) 
 	if w.component.Source == nil || c.New.Commit == "" || (c.Old != nil && c.Old.Commit == c.New.Commit) {
 		return "", nil
 	}
-	source := w.openSource(ctx)
-	if source == nil {
-		w.couldNotAsk("", fmt.Sprintf("the history of %s: %v", w.component.Source.URL, w.sourceErr))
+	source, err := w.openSource()
+	if err != nil {
+		w.couldNotAsk("", fmt.Sprintf("the history of %s: %v", w.component.Source.URL, err))
 		return "", nil
 	}
 	on, err := source.OnBranch(ctx, w.branch(), c.New.Commit)

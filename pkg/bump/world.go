@@ -49,6 +49,6 @@ type Planner struct {
 	Gates Gates
 	Now   func() time.Time
 	Clock artifact.Clock
-	// Progress is told what takes time.
+	// Progress is told what takes time, by several at a time.
 	Progress func(string)
 }
