@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Measures bin/tfgitops on Toolforge's repo and on generated ones, beside kustomize, and writes docs/benchmarks.md.
+# Measures bin/tfgitops on Toolforge's repo and on generated ones, beside kustomize and Git, and writes docs/benchmarks.md
+# and docs/benchmarks-bump.md.
 # Arguments go to the measuring program: scripts/bench.sh -h lists them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -8,6 +9,8 @@ root=$PWD
 mkdir -p test/bench/results
 go build -C test/bench -o results/kustomize sigs.k8s.io/kustomize/kustomize/v5
 go build -C test/bench -o results/measure ./measure
+go build -C test/bench -o results/gen ./gen
+go build -o test/bench/results/bumpbench ./test/bumpbench
 go test -run='^$' -bench=. -benchmem ./pkg/... >test/bench/results/go.txt
 
 test/bench/results/measure \
@@ -17,3 +20,9 @@ test/bench/results/measure \
 	-go-benchmarks="$root/test/bench/results/go.txt" \
 	-out="$root/docs/benchmarks.md" \
 	"$@"
+
+test/bench/results/bumpbench \
+	-root="$root" \
+	-tfgitops="$root/bin/tfgitops" \
+	-generator="$root/test/bench/results/gen" \
+	-out="$root/docs/benchmarks-bump.md"
