@@ -134,32 +134,3 @@ func TestExporterKeepsWhatItHad(t *testing.T) {
 		t.Errorf("%d refreshes, said %q", refreshes, said)
 	}
 }
-
-// TestScrapeAtScale holds a scrape of 20,000 releases to its bound, with room for machines that do other things besides.
-func TestScrapeAtScale(t *testing.T) {
-	if testing.Short() {
-		t.Skip("collects 20,000 releases")
-	}
-	report := Report{Time: testNow()}
-	for cluster := range 200 {
-		for component := range 100 {
-			name := fmt.Sprint("c", component)
-			report.Rows = append(report.Rows, Row{
-				Component: name, Cluster: fmt.Sprint("k", cluster), State: OK, Pinned: &PinnedVersion{Version: "1", Since: testNow()}, Live: &LiveVersion{Version: "1"},
-				Behind: &Behind{}, Releases: []ReleaseStatus{{Name: name, State: OK, Ready: "True", DriftKnown: true}},
-			})
-		}
-	}
-	exporter := &Exporter{}
-	if err := exporter.show(View{Report: report}); err != nil {
-		t.Fatal(err)
-	}
-	handler := exporter.Handler()
-	start := time.Now()
-	recorder := httptest.NewRecorder()
-	handler.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
-	t.Logf("%d bytes in %v", recorder.Body.Len(), time.Since(start))
-	if recorder.Code != http.StatusOK || time.Since(start) > 2*time.Second || strings.Count(recorder.Body.String(), "tfgitops_pin_info{") != 20000 {
-		t.Errorf("answered %d", recorder.Code)
-	}
-}

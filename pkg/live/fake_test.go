@@ -1,12 +1,19 @@
 package live
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
 	"log"
+	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -135,13 +142,16 @@ func (r testRelease) object(t testing.TB) json.RawMessage {
 // fakeClusters serves API servers by cluster, and returns how to read them.
 func fakeClusters(t testing.TB, handlers map[string]http.Handler) ([]*control.Cluster, *Kubeconfig) {
 	t.Helper()
+	certificate := testCertificate(t)
 	config := "apiVersion: v1\nkind: Config\nusers: [{name: me, user: {token: planted-token}}]\nclusters:\n"
 	contexts := "contexts:\n"
 	var clusters []*control.Cluster
 	for name, handler := range handlers {
 		server := httptest.NewUnstartedServer(handler)
 		server.Config.ErrorLog = log.New(io.Discard, "", 0)
-		server.StartTLS() // client-go sends no token without
+		// As API servers are: client-go sends a token over TLS only, and HTTP/2 takes all requests through one connection.
+		server.TLS, server.EnableHTTP2 = &tls.Config{Certificates: []tls.Certificate{certificate}}, true
+		server.StartTLS()
 		authority := base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
 		t.Cleanup(func() {
 			server.CloseClientConnections()
@@ -160,6 +170,25 @@ func fakeClusters(t testing.TB, handlers map[string]http.Handler) ([]*control.Cl
 		t.Fatal(err)
 	}
 	return clusters, kubeconfig
+}
+
+// testCertificate makes a certificate for the loopback address. httptest's own has an RSA key, and signing with it is most
+// of what a test of many servers would measure.
+func testCertificate(t testing.TB) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 // testNow is the clock of the tests.

@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
-	"runtime"
-	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -119,42 +117,61 @@ func TestNothingSecretIsKept(t *testing.T) {
 	}
 }
 
-// TestScale reads 200 clusters with 100 releases each. The bounds are those of the design, widened for machines that do
-// other things besides; TFGITOPS_SCALE=1 holds to them exactly.
-func TestScale(t *testing.T) {
-	if testing.Short() {
-		t.Skip("reads 20,000 releases")
-	}
-	const clusterCount, releaseCount = 200, 100
-	api := newFakeAPI()
-	for i := range releaseCount {
-		api.lists[releasesPath] = append(api.lists[releasesPath], testRelease{
-			Name: fmt.Sprintf("release-%d", i), Wanted: "1.2.3", Live: "1.2.3", Ready: "True", Message: strings.Repeat("x", 200),
-		}.object(t))
-	}
+// TestOneConnectionACluster counts what 20 clusters are asked: one list a kind and the version, through one connection
+// each, and no discovery. How long that takes at 200 clusters is BenchmarkSnapshot's.
+func TestOneConnectionACluster(t *testing.T) {
+	t.Parallel()
+	const clusterCount = 20
+	var mu sync.Mutex
+	requests, addresses := map[string]int{}, map[string]bool{}
+	api := newFakeAPI(testRelease{Name: "web", Wanted: "1.2.3", Live: "1.2.3", Ready: "True"}.object(t))
+	counting := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		requests[r.URL.Path]++
+		addresses[r.RemoteAddr] = true
+		mu.Unlock()
+		api.ServeHTTP(w, r)
+	})
 	handlers := map[string]http.Handler{}
 	for i := range clusterCount {
-		handlers[fmt.Sprintf("c%03d", i)] = api
+		handlers[fmt.Sprintf("c%03d", i)] = counting
 	}
 	clusters, kubeconfig := fakeClusters(t, handlers)
-	start := time.Now()
-	snapshot, err := Reader{Connect: kubeconfig.Connect, Now: time.Now}.Snapshot(t.Context(), clusters)
-	took := time.Since(start)
-	if err != nil {
+	if _, err := (Reader{Connect: kubeconfig.Connect, Now: testNow}).Snapshot(t.Context(), clusters); err != nil {
 		t.Fatal(err)
 	}
-	releases := 0
-	for _, cluster := range snapshot.Clusters {
-		releases += len(cluster.Releases)
+	want := map[string]int{"/version": clusterCount}
+	for path := range api.lists {
+		want[path] = clusterCount
 	}
-	var memory runtime.MemStats
-	runtime.ReadMemStats(&memory)
-	t.Logf("%d releases in %v, %d MiB from the system", releases, took, memory.Sys>>20)
-	bound := 30 * time.Second
-	if os.Getenv("TFGITOPS_SCALE") != "" {
-		bound = 3 * time.Second
+	if difference := cmp.Diff(want, requests); difference != "" {
+		t.Errorf("requests: %s", difference)
 	}
-	if releases != clusterCount*releaseCount || took > bound || memory.Sys > 500<<20 {
-		t.Errorf("%d releases in %v with %d MiB", releases, took, memory.Sys>>20)
+	if len(addresses) != clusterCount {
+		t.Errorf("%d connections to %d clusters", len(addresses), clusterCount)
+	}
+}
+
+// TestClean holds each rule of what is taken out, in the ways in which it is written.
+func TestClean(t *testing.T) {
+	t.Parallel()
+	tests := map[string]string{
+		"https://me:hunter2@git.example.org/x": "https://***@git.example.org/x",
+		"oci://r.example.org/x?sig=hunter2 ok": "oci://r.example.org/x?*** ok",
+		"Authorization: BEARER hunter2hunter2": "Authorization: BEARER ***",
+		"basic aHVudGVyMjpodW50ZXIy":           "basic ***",
+		`{"DB_PASSWORD": "hunter 2", "a": 1}`:  `{"DB_PASSWORD": ***, "a": 1}`,
+		"Api-Key: hunter2":                     "Api-Key: ***",
+		"PRIVATE_TOKEN=hunter2 rest":           "PRIVATE_TOKEN=*** rest",
+		"my.secret.name='hunter 2'":            "my.secret.name=***",
+		"credential: hunter2":                  "credential: ***",
+		"passwd=hunter2":                       "passwd=***",
+		"two\nlines\tand \x1b[31mcolour":       "two lines and [31mcolour",
+		"a tokenizer has a key role":           "a tokenizer has a key role",
+	}
+	for text, want := range tests {
+		if got := clean(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
 	}
 }
