@@ -28,8 +28,9 @@ const (
 
 // Connection is a way to one cluster's API server.
 type Connection struct {
-	base *url.URL
-	http *http.Client
+	base   *url.URL
+	http   *http.Client
+	config *rest.Config
 }
 
 // Kubeconfig is where people keep how clusters are reached.
@@ -83,7 +84,7 @@ func connect(config *rest.Config) (*Connection, error) {
 	// A redirect would carry the credentials to another place.
 	refusing := *client
 	refusing.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Connection{base: base, http: &refusing}, nil
+	return &Connection{base: base, http: &refusing, config: config}, nil
 }
 
 // page is one answer to a list.
