@@ -258,11 +258,16 @@ func (o *options) suspension(f *applyFlags) (chart.Suspension, error) {
 	if until.IsZero() {
 		until = o.now().Add(suspendedFor)
 	}
+	return chart.Suspension{Who: o.who(), Why: cmp.Or(strings.TrimSpace(f.reason), "tfgitops apply"), Until: until}, nil
+}
+
+// who runs this, for others to read in a cluster.
+func (o *options) who() string {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
 	}
-	return chart.Suspension{Who: cmp.Or(o.getenv("USER"), "unknown") + "@" + host, Why: cmp.Or(strings.TrimSpace(f.reason), "tfgitops apply"), Until: until}, nil
+	return cmp.Or(o.getenv("USER"), "unknown") + "@" + host
 }
 
 // restore hands releases back to Flux, if what runs is what the main branch pins: otherwise Flux would change it at once.

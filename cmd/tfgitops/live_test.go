@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -52,7 +53,12 @@ func liveRepo(t *testing.T, extra string, server *httptest.Server) (dir, kubecon
 // liveServer is an API server whose only release runs the version.
 func liveServer(t *testing.T, version, ready, reason string) *httptest.Server {
 	t.Helper()
+	leases := &oneLease{}
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "/coordination.k8s.io/") {
+			leases.ServeHTTP(w, r)
+			return
+		}
 		items := []any{}
 		if strings.HasSuffix(r.URL.Path, "/helmreleases") {
 			items = append(items, map[string]any{
@@ -69,6 +75,30 @@ func liveServer(t *testing.T, version, ready, reason string) *httptest.Server {
 	}))
 	t.Cleanup(server.Close)
 	return server
+}
+
+// oneLease keeps what was written last, in the form in which it came.
+type oneLease struct {
+	mu     sync.Mutex
+	stored []byte
+	form   string
+}
+
+func (l *oneLease) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r.Method != http.MethodGet {
+		l.stored, _ = io.ReadAll(r.Body)
+		l.form = r.Header.Get("Content-Type")
+	}
+	if l.stored == nil {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusNotFound)
+		fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","code":404,"reason":"NotFound"}`)
+		return
+	}
+	w.Header().Set("Content-Type", l.form)
+	_, _ = w.Write(l.stored)
 }
 
 // runLive runs one command line as a person in dir would, and returns what it wrote.
@@ -133,11 +163,25 @@ func TestStatusCommand(t *testing.T) {
 	}
 }
 
+func forbidLeases(otherwise http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "/leases") {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","code":403,"reason":"Forbidden","message":"user planted-user"}`)
+			return
+		}
+		otherwise.ServeHTTP(w, r)
+	})
+}
+
 func TestWaitCommand(t *testing.T) {
 	t.Parallel()
 	good := liveServer(t, "1.0.0", "True", "UpgradeSucceeded")
 	failed := liveServer(t, "0.9.0", "False", "UpgradeFailed")
 	progressing := liveServer(t, "0.9.0", "Unknown", "Progressing")
+	unlockable := liveServer(t, "1.0.0", "True", "UpgradeSucceeded")
+	unlockable.Config.Handler = forbidLeases(unlockable.Config.Handler)
 	const announce = "  announce: {command: [sh, -c, 'echo \"said: $0 ($TFGITOPS_RESULT)\"']}\n"
 	const passing = "  test: {command: [sh, -c, 'echo \"tests: $0 $1 of $TFGITOPS_COMPONENT $TFGITOPS_VERSION on $TFGITOPS_CLUSTER\"']}\n"
 	const failing = "  test: {command: [sh, -c, 'exit 3']}\n"
@@ -148,7 +192,11 @@ func TestWaitCommand(t *testing.T) {
 		code   int
 		shows  []string
 	}{
-		"ready":              {good, passing + announce, nil, exitDone, []string{"is ready: 1.0.0", "tests: web slow of web 1.0.0 on prod", "said: web on prod: 1.0.0 ready (ready)"}},
+		"ready": {good, passing + announce, nil, exitDone, []string{
+			"is ready: 1.0.0", "tests: web slow of web 1.0.0 on prod", "said: web on prod: 1.0.0 ready (ready)", "nothing else changed on prod since 12:00Z",
+		}},
+		"without the lock":   {unlockable, passing, []string{"--no-lock"}, exitDone, []string{"tests: web slow"}},
+		"may not lock":       {unlockable, passing, nil, exitFailed, []string{"may not take the test lock", "deploy/tester", "--no-lock"}},
 		"tests fail":         {good, failing + announce, nil, exitFound, []string{"the tests failed", "1.0.0 failed (failed)"}},
 		"tests skipped":      {good, failing, []string{"--skip-tests"}, exitDone, []string{"is ready"}},
 		"test not there":     {good, "  test: {command: [/nonexistent]}\n", nil, exitFailed, []string{"/nonexistent"}},

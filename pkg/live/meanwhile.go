@@ -46,6 +46,25 @@ func Meanwhile(cluster string, before, after Cluster, since time.Time, own []str
 	return changes
 }
 
+// recently is how long before a wait a deployment may have been for what happened since then to be told, too.
+const recently = time.Hour
+
+// DeployedSince is when the first of the releases was deployed, where that was before a moment but not long before; otherwise
+// it is that moment.
+func (c Cluster) DeployedSince(moment time.Time, releases []string) time.Time {
+	since := moment
+	for _, name := range releases {
+		release := c.release(name)
+		if release == nil {
+			continue
+		}
+		if live, runs := release.Live(); runs && live.Time.Before(since) && moment.Sub(live.Time) <= recently {
+			since = live.Time
+		}
+	}
+	return since
+}
+
 // changesOf says what happened to one release. Flux keeps a few entries of its history: of more it tells the newest.
 func changesOf(before *Release, after Release, since time.Time) []OtherChange {
 	var changes []OtherChange

@@ -52,3 +52,22 @@ func TestMeanwhile(t *testing.T) {
 		t.Errorf("nothing changed, and it says %v", same)
 	}
 }
+
+func TestDeployedSince(t *testing.T) {
+	t.Parallel()
+	of := func(span time.Duration) Cluster {
+		return Cluster{Releases: []Release{{Name: "web", History: []Deployed{{Version: "1", Status: "deployed", Time: ago(span)}}}}}
+	}
+	tests := map[string]struct {
+		read Cluster
+		want time.Time
+	}{
+		"just before": {of(10 * time.Minute), ago(10 * time.Minute)}, "long ago": {of(2 * day), testNow()},
+		"meanwhile": {of(-time.Minute), testNow()}, "not there": {Cluster{}, testNow()},
+	}
+	for name, test := range tests {
+		if got := test.read.DeployedSince(testNow(), []string{"web"}); !got.Equal(test.want) {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
+		}
+	}
+}
