@@ -79,12 +79,13 @@ const (
 	ociPath            = "/apis/source.toolkit.fluxcd.io/v1/namespaces/flux-system/ocirepositories"
 	kustomizationsPath = "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/flux-system/kustomizations"
 	podsPath           = "/api/v1/pods"
+	deploymentsPath    = "/apis/apps/v1/namespaces/flux-system/deployments"
 )
 
 // newFakeAPI serves the releases, and nothing of the other kinds.
 func newFakeAPI(releases ...json.RawMessage) *fakeAPI {
 	return &fakeAPI{token: "planted-token", lists: map[string][]json.RawMessage{
-		releasesPath: releases, repositoriesPath: {}, chartsPath: {}, ociPath: {}, kustomizationsPath: {}, podsPath: {},
+		releasesPath: releases, repositoriesPath: {}, chartsPath: {}, ociPath: {}, kustomizationsPath: {}, podsPath: {}, deploymentsPath: {},
 	}}
 }
 

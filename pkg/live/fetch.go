@@ -73,7 +73,7 @@ func decodeSnapshot(host string, body io.Reader) (*Snapshot, error) {
 // clean makes the words of another program safe to show, as those of an API server are.
 func (s *Snapshot) clean() {
 	for name, cluster := range s.Clusters {
-		cluster.Error, cluster.KubeVersion = clean(cluster.Error), clean(cluster.KubeVersion)
+		cluster.Error, cluster.KubeVersion, cluster.FluxVersion = clean(cluster.Error), clean(cluster.KubeVersion), clean(cluster.FluxVersion)
 		for kind, text := range cluster.Incomplete {
 			cluster.Incomplete[kind] = clean(text)
 		}

@@ -19,7 +19,7 @@ func (c *comparison) cluster(name string) ClusterStatus {
 		}
 		return status
 	}
-	status.Read, status.Incomplete = read.Time, read.Incomplete
+	status.Read, status.Incomplete, status.KubeVersion, status.FluxVersion = read.Time, read.Incomplete, read.KubeVersion, read.FluxVersion
 	status.Notes = clusterNotes(c.repo.Clusters[name], read)
 	if own := read.kustomization(name); own != nil {
 		status.Applied = appliedCommit(own.Applied)
@@ -33,6 +33,13 @@ func clusterNotes(declared *control.Cluster, read Cluster) []string {
 	if read.KubeVersion != "" && plainKubeVersion(read.KubeVersion) != plainKubeVersion(declared.KubeVersion) {
 		notes = append(notes, "runs Kubernetes "+read.KubeVersion+", and cluster.yaml says "+declared.KubeVersion)
 	}
+	switch {
+	case read.Incomplete["Deployment"] != "":
+	case read.FluxVersion == "":
+		notes = append(notes, "which version of Flux runs is not known: no Deployment in "+declared.FluxNamespaceName()+" is labelled as Flux's")
+	case !isFluxVersion(read.FluxVersion, declared.FluxVersion):
+		notes = append(notes, "runs Flux "+read.FluxVersion+", and cluster.yaml says "+declared.FluxVersion)
+	}
 	own := read.kustomization(declared.Name)
 	switch {
 	case read.Incomplete["Kustomization"] != "":
@@ -44,6 +51,11 @@ func clusterNotes(declared *control.Cluster, read Cluster) []string {
 		notes = append(notes, "the Kustomization "+own.Name+" is not ready: "+own.Ready.Message)
 	}
 	return notes
+}
+
+// isFluxVersion compares what runs with what cluster.yaml says: "2.9" there is any 2.9.
+func isFluxVersion(live, declared string) bool {
+	return !strings.Contains(live, ", ") && strings.HasPrefix(strings.TrimPrefix(live, "v"), declared+".")
 }
 
 // plainKubeVersion is the version's three numbers: distributions add their own.

@@ -20,6 +20,15 @@ type meta struct {
 	} `json:"annotations"`
 }
 
+// labelled is an object of which only a label is read.
+type labelled struct {
+	Metadata struct {
+		Labels struct {
+			Version string `json:"app.kubernetes.io/version"`
+		} `json:"labels"`
+	} `json:"metadata"`
+}
+
 type condition struct {
 	Type    string    `json:"type"`
 	Status  string    `json:"status"`

@@ -58,7 +58,7 @@ func (r Reader) Cluster(ctx context.Context, cluster *control.Cluster) Cluster {
 	var read Cluster
 	connection, err := r.Connect(cluster.Context)
 	if err == nil {
-		reading := &reading{connection: connection, namespace: cluster.FluxNamespaceName(), pods: podImages{}}
+		reading := &reading{connection: connection, namespace: cluster.FluxNamespaceName(), pods: podImages{}, flux: map[string]bool{}}
 		read, err = reading.cluster(ctx)
 	}
 	if err != nil {
@@ -74,6 +74,7 @@ type reading struct {
 	namespace  string
 
 	version        string
+	flux           map[string]bool
 	releases       []Release
 	sources        [3][]Source
 	kustomizations []Kustomization
@@ -92,12 +93,13 @@ const (
 	helmAPI      = "apis/helm.toolkit.fluxcd.io/v2"
 	sourceAPI    = "apis/source.toolkit.fluxcd.io/v1"
 	kustomizeAPI = "apis/kustomize.toolkit.fluxcd.io/v1"
+	appsAPI      = "apis/apps/v1"
 )
 
 // cluster sends one list a kind. The HelmReleases must be there, and are asked for first: a cluster that is away then costs
 // one request, and the others go through the connection that is open. What cannot be read besides is said.
 func (r *reading) cluster(ctx context.Context) (Cluster, error) {
-	err := list(ctx, r.connection, r.flux(helmAPI, "helmreleases"), nil, func(h helmRelease) { r.releases = append(r.releases, h.release()) })
+	err := list(ctx, r.connection, r.inFlux(helmAPI, "helmreleases"), nil, func(h helmRelease) { r.releases = append(r.releases, h.release()) })
 	if err != nil {
 		return Cluster{}, err
 	}
@@ -109,7 +111,7 @@ func (r *reading) cluster(ctx context.Context) (Cluster, error) {
 	return r.result(), nil
 }
 
-func (r *reading) flux(api, resource string) string {
+func (r *reading) inFlux(api, resource string) string {
 	return api + "/namespaces/" + r.namespace + "/" + resource
 }
 
@@ -124,8 +126,16 @@ func (r *reading) lists() map[string]func(context.Context) error {
 			return err
 		},
 		"Kustomization": func(ctx context.Context) error {
-			return list(ctx, r.connection, r.flux(kustomizeAPI, "kustomizations"), nil, func(k kustomizationObject) {
+			return list(ctx, r.connection, r.inFlux(kustomizeAPI, "kustomizations"), nil, func(k kustomizationObject) {
 				r.kustomizations = append(r.kustomizations, k.kustomization())
+			})
+		},
+		"Deployment": func(ctx context.Context) error {
+			ofFlux := url.Values{"labelSelector": {"app.kubernetes.io/part-of=flux"}}
+			return list(ctx, r.connection, r.inFlux(appsAPI, "deployments"), ofFlux, func(d labelled) {
+				if version := clean(d.Metadata.Labels.Version); version != "" {
+					r.flux[version] = true
+				}
 			})
 		},
 		"Pod": func(ctx context.Context) error {
@@ -135,7 +145,7 @@ func (r *reading) lists() map[string]func(context.Context) error {
 	}
 	for i, source := range sourceKinds {
 		lists[source.kind] = func(ctx context.Context) error {
-			return list(ctx, r.connection, r.flux(sourceAPI, source.resource), nil, func(s sourceObject) {
+			return list(ctx, r.connection, r.inFlux(sourceAPI, source.resource), nil, func(s sourceObject) {
 				r.sources[i] = append(r.sources[i], s.source(source.kind))
 			})
 		}
@@ -168,7 +178,7 @@ func (r *reading) result() Cluster {
 	})
 	slices.SortFunc(r.kustomizations, func(a, b Kustomization) int { return strings.Compare(a.Name, b.Name) })
 	return Cluster{
-		Incomplete: r.incomplete, KubeVersion: r.version, Releases: r.releases, Sources: sources,
+		Incomplete: r.incomplete, KubeVersion: r.version, FluxVersion: strings.Join(sortedKeys(r.flux), ", "), Releases: r.releases, Sources: sources,
 		Kustomizations: r.kustomizations, Images: r.pods.in(namespaces),
 	}
 }

@@ -37,6 +37,9 @@ type ClusterStatus struct {
 	// Error says why it could not be read, and Incomplete what of it.
 	Error      string            `json:"error,omitempty"`
 	Incomplete map[string]string `json:"incomplete,omitempty"`
+	// KubeVersion and FluxVersion are what runs there, where that is known.
+	KubeVersion string `json:"kubeVersion,omitempty"`
+	FluxVersion string `json:"fluxVersion,omitempty"`
 	// Notes say what differs from cluster.yaml, and what is wrong with Flux there.
 	Notes []string `json:"notes,omitempty"`
 	// Applied is the control repo's commit that Flux applied last.

@@ -24,7 +24,9 @@ type Cluster struct {
 	// Incomplete says, by kind, why something other than the HelmReleases could not be read.
 	Incomplete map[string]string `json:"incomplete,omitempty"`
 	// KubeVersion is the API server's version, such as v1.32.4.
-	KubeVersion    string          `json:"kubeVersion,omitempty"`
+	KubeVersion string `json:"kubeVersion,omitempty"`
+	// FluxVersion is what Flux's own Deployments say, such as v2.9.1; several are joined.
+	FluxVersion    string          `json:"fluxVersion,omitempty"`
 	Releases       []Release       `json:"releases,omitempty"`
 	Sources        []Source        `json:"sources,omitempty"`
 	Kustomizations []Kustomization `json:"kustomizations,omitempty"`

@@ -104,6 +104,7 @@ func world(t testing.TB) (*control.Repo, *Snapshot, History, *Upstream) {
 	api.lists[repositoriesPath] = append(api.lists[repositoriesPath], []byte(`{"metadata":{"name":"toolforge"},"status":{"conditions":[{"type":"Ready","status":"False","reason":"Failed","message":"no such host"}]}}`))
 	api.lists[kustomizationsPath] = append(api.lists[kustomizationsPath], []byte(`{"metadata":{"name":"flux-system","generation":1},"spec":{"path":"./clusters/prod"},
 		"status":{"observedGeneration":1,"lastAppliedRevision":"main@sha1:`+commitA+`","conditions":[{"type":"Ready","status":"True","reason":"ReconciliationSucceeded"}]}}`))
+	api.lists[deploymentsPath] = append(api.lists[deploymentsPath], []byte(`{"metadata":{"name":"helm-controller","labels":{"app.kubernetes.io/version":"v2.8.3"}}}`))
 	clusters, kubeconfig := fakeClusters(t, map[string]http.Handler{"prod": api, "beta": http.HandlerFunc(closesConnection)})
 	snapshot, err := Reader{Connect: kubeconfig.Connect, Now: testNow}.Snapshot(t.Context(), clusters)
 	if err != nil {
@@ -184,6 +185,30 @@ func TestEveryStateOccurs(t *testing.T) {
 
 func repoSnapshot(repo *control.Repo, snapshot *Snapshot, history History, upstream *Upstream) (*control.Repo, *Snapshot, History, *Upstream, time.Time) {
 	return repo, snapshot, history, upstream, testNow()
+}
+
+// TestClusterNotes compares what cluster.yaml says of Kubernetes and Flux with what runs.
+func TestClusterNotes(t *testing.T) {
+	t.Parallel()
+	declared := testRepo(t).Clusters["prod"] // Kubernetes 1.32.4, Flux 2.9
+	tests := map[string]struct {
+		read Cluster
+		want []string
+	}{
+		"as declared":        {Cluster{KubeVersion: "v1.32.4", FluxVersion: "v2.9.1"}, nil},
+		"a distribution's":   {Cluster{KubeVersion: "v1.32.4+k3s1", FluxVersion: "v2.9.0"}, nil},
+		"another Kubernetes": {Cluster{KubeVersion: "v1.33.0", FluxVersion: "v2.9.0"}, []string{"runs Kubernetes v1.33.0, and cluster.yaml says 1.32.4"}},
+		"another Flux":       {Cluster{KubeVersion: "v1.32.4", FluxVersion: "v2.10.0"}, []string{"runs Flux v2.10.0, and cluster.yaml says 2.9"}},
+		"half upgraded":      {Cluster{KubeVersion: "v1.32.4", FluxVersion: "v2.8.3, v2.9.0"}, []string{"runs Flux v2.8.3, v2.9.0, and cluster.yaml says 2.9"}},
+		"Flux not known":     {Cluster{KubeVersion: "v1.32.4"}, []string{"which version of Flux runs is not known: no Deployment in flux-system is labelled as Flux's"}},
+		"may not look":       {Cluster{KubeVersion: "v1.32.4", Incomplete: map[string]string{"Deployment": "403"}}, nil},
+	}
+	for name, test := range tests {
+		test.read.Kustomizations = []Kustomization{{Name: "flux-system", Path: "clusters/prod", Observed: true, Ready: &Condition{Status: "True"}}}
+		if difference := cmp.Diff(test.want, clusterNotes(declared, test.read)); difference != "" {
+			t.Errorf("%s: %s", name, difference)
+		}
+	}
 }
 
 func TestVersionsOfFlux(t *testing.T) {
