@@ -125,6 +125,33 @@ func (r *Repo) commits(ctx context.Context, old, new string, limit int) (Range, 
 	return span, err
 }
 
+// ChangesSince returns the commits reachable from new and not from old, newest
+// first, merged branches included, each with its changes against its parent.
+// A merge carries none: its parents' commits have them. In a shallow clone the
+// list may end early: the last commit of a line is then CutOff, and its changes
+// are not known.
+func (r *Repo) ChangesSince(ctx context.Context, old, new string) ([]*Commit, error) {
+	var commits []*Commit
+	ids, err := r.resolveBoth(ctx, old, new)
+	if err == nil {
+		args := append(append([]string{}, logArgs...), sinceArgs...)
+		args = append(append(args, ids[1], "^"+ids[0], "--"), r.pathspecs(nil)...)
+		err = r.log(ctx, args, func(commit *Commit) bool {
+			commits = append(commits, commit)
+			return true
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing the changes %s..%s: %w", old, new, err)
+	}
+	for _, commit := range commits {
+		if commit.CutOff {
+			commit.Changes = nil // git compares it with nothing
+		}
+	}
+	return commits, nil
+}
+
 // count returns how many commits new has that old has not.
 func (r *Repo) count(ctx context.Context, old, new string) (int, error) {
 	out, err := r.git.line(ctx, "rev-list", "--count", new, "^"+old, "--")

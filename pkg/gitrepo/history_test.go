@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -276,5 +277,50 @@ func TestLogReaderRefuses(t *testing.T) {
 		if commit, err := newLogReader(strings.NewReader(out), "").next(); err == nil {
 			t.Errorf("%s: %+v", name, commit)
 		}
+	}
+}
+
+func TestChangesSince(t *testing.T) {
+	t.Parallel()
+	dir := newRepo(t, map[string]string{"c/a": "1", "other": "x"})
+	runGit(t, dir, "checkout", "-q", "-b", "topic")
+	commitFiles(t, dir, "edit a", map[string]string{"c/a": "2"})
+	runGit(t, dir, "checkout", "-q", "-b", "side")
+	commitFiles(t, dir, "side adds b", map[string]string{"c/b": "b1"})
+	runGit(t, dir, "checkout", "-q", "main")
+	commitFiles(t, dir, "somebody else", map[string]string{"other": "y"})
+	runGit(t, dir, "checkout", "-q", "topic")
+	runGit(t, dir, "merge", "-q", "-m", "take main", "main")
+	runGit(t, dir, "merge", "-q", "--no-ff", "-m", "take side", "side")
+	shallow := filepath.Join(t.TempDir(), "shallow")
+	runGit(t, dir, "clone", "-q", "--depth=2", "--branch=topic", "file://"+dir, shallow)
+	runGit(t, shallow, "fetch", "-q", "--depth=1", "origin", "main:main")
+
+	top, sub := openRepo(t, dir), openRepo(t, filepath.Join(dir, "c"))
+	for name, test := range map[string]struct {
+		repo     *Repo
+		old, new string
+		want     []string
+	}{
+		"a branch with merges":   {top, "main", "topic", []string{"take side:", "take main:", "side adds b: c/b -→b1", "edit a: c/a 1→2"}},
+		"the other way round":    {top, "topic", "main", nil},
+		"below a prefix":         {sub, "main", "topic", []string{"take side:", "take main:", "side adds b: b -→b1", "edit a: a 1→2"}},
+		"cut off changes unseen": {openRepo(t, shallow), "main", "topic", []string{"take side:", "take main:", "side adds b:"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			commits, err := test.repo.ChangesSince(t.Context(), test.old, test.new)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := summary(t, test.repo, commits)
+			slices.Sort(got)
+			slices.Sort(test.want)
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	if _, err := top.ChangesSince(t.Context(), "gone", "topic"); !errors.Is(err, ErrUnknownRevision) {
+		t.Errorf("got %v, want ErrUnknownRevision", err)
 	}
 }

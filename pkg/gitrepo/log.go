@@ -75,11 +75,17 @@ var logArgs = []string{
 	"log", "-z", "--no-color", "--encoding=UTF-8", "--no-notes", "--no-decorate", logFormat,
 }
 
-// rawArgs adds the changes against the first parent. -m shows those of merges.
-var rawArgs = []string{
-	"--first-parent", "-m", "--raw", "--no-abbrev", "--no-renames", "--no-relative",
-	"--no-ext-diff", "--ignore-submodules=none", "-O/dev/null",
+// diffArgs adds the changes of each commit.
+var diffArgs = []string{
+	"--raw", "--no-abbrev", "--no-renames", "--no-relative", "--no-ext-diff", "--ignore-submodules=none", "-O/dev/null",
 }
+
+// rawArgs adds the changes against the first parent. -m shows those of merges.
+var rawArgs = append([]string{"--first-parent", "-m"}, diffArgs...)
+
+// sinceArgs adds the changes of commits that are no merges, on every line that
+// was merged, also where two of them come to the same.
+var sinceArgs = append([]string{"--full-history"}, diffArgs...)
 
 // maxField bounds one message or path.
 const maxField = 4 << 20
