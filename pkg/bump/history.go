@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/api/v1alpha1"
@@ -92,13 +91,13 @@ type pinReader struct {
 
 // deployed reads one file's change, and reports whether it is one of a pin.
 func (r pinReader) deployed(ctx context.Context, commit *gitrepo.Commit, change gitrepo.Change) (Deployed, bool, error) {
-	cluster, component, isPin := parsePinPath(change.Path)
+	cluster, component, isPin := control.ParsePinFile(change.Path)
 	if !isPin || commit.CutOff {
 		return Deployed{}, false, nil
 	}
 	entry := Deployed{
 		Cluster: cluster, Component: component, Commit: commit.ID, Subject: commit.Subject,
-		Author: commit.Author.Name, Time: commit.Committer.Time, Op: statedOp(commit), reverts: isRevert(commit),
+		Author: commit.Author.Name, Time: commit.Committer.Time, Op: statedOp(commit), reverts: Reverts(commit),
 	}
 	var err error
 	if entry.Before, err = r.pin(ctx, change.Path, change.Before.ID); err != nil {
@@ -108,15 +107,6 @@ func (r pinReader) deployed(ctx context.Context, commit *gitrepo.Commit, change 
 		return Deployed{}, false, err
 	}
 	return entry, !samePin(entry.Before, entry.After), nil
-}
-
-func parsePinPath(file string) (cluster, component string, ok bool) {
-	parts := strings.Split(file, "/")
-	if len(parts) != 4 {
-		return "", "", false
-	}
-	component, isYAML := strings.CutSuffix(parts[3], ".yaml")
-	return parts[1], component, isYAML && file == control.PinFile(parts[1], component)
 }
 
 // pin decodes a pin of the past; one that cannot be read counts as none, for old mistakes must not stop a rollback.
@@ -147,10 +137,6 @@ func statedOp(commit *gitrepo.Commit) Op {
 		return ""
 	}
 	return Op(stated[0])
-}
-
-func isRevert(commit *gitrepo.Commit) bool {
-	return strings.HasPrefix(commit.Subject, `Revert "`) || strings.Contains(commit.Body, "This reverts commit ")
 }
 
 // tellOps fills in what commits without our trailer did: edits by hand, reverts and reverts of those, and the merge

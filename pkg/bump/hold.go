@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/api/v1alpha1"
 )
@@ -42,12 +43,30 @@ func (w *planning) hold(context.Context) error {
 }
 
 // active reports whether a hold counts at the time of the plan.
-func (w *planning) active(hold *v1alpha1.Hold) bool {
+func (w *planning) active(hold *v1alpha1.Hold) bool { return holdCounts(hold, w.plan.At) }
+
+func holdCounts(hold *v1alpha1.Hold, at time.Time) bool {
 	if hold == nil {
 		return false
 	}
 	until, err := hold.Until.Parse()
-	return err != nil || until.IsZero() || w.plan.At.Before(until)
+	return err != nil || until.IsZero() || at.Before(until)
+}
+
+// CrossesHold says what the hold of a pin refuses of its change at a time; empty where it refuses nothing.
+func CrossesHold(old, new *v1alpha1.PinSpec, at time.Time) string {
+	if old == nil || !holdCounts(old.Hold, at) {
+		return ""
+	}
+	refused := slices.DeleteFunc(leftVersions(new, old), func(v string) bool { return !slices.Contains(old.Hold.Refuse, v) })
+	if len(old.Hold.Refuse) > 0 && len(refused) == 0 {
+		return ""
+	}
+	what := "the pin is held"
+	if len(refused) > 0 {
+		what = strings.Join(refused, ", ") + " is refused"
+	}
+	return what + ": " + describeHold(old.Hold) + "; `tfgitops unhold` lifts it"
 }
 
 // mergeHolds refuses what either hold refuses, for as long as the longer of the two, and keeps the reasons of both.

@@ -15,6 +15,8 @@ const (
 	TrailerCommit    = "Tfgitops-Source-Sha"
 	TrailerDigest    = "Tfgitops-Digest"
 	TrailerOverride  = "Tfgitops-Override"
+	// TrailerCluster stands in the commits of `component remove`.
+	TrailerCluster = "Tfgitops-Cluster"
 )
 
 // Message is the commit message of a plan: what changes where, why, and what the component's source says, then trailers.

@@ -11,7 +11,6 @@ import (
 	"github.com/Masterminds/semver/v3"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/api/v1alpha1"
-	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/artifact"
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/gitrepo"
 )
 
@@ -99,19 +98,10 @@ func checkOverrides(overrides map[string]string) error {
 }
 
 func (w *planning) checkHold(_ context.Context, c Change) (string, error) {
-	if c.Old == nil || !w.active(c.Old.Hold) || samePin(c.Old, c.New) {
+	if samePin(c.Old, c.New) {
 		return "", nil
 	}
-	hold := c.Old.Hold
-	refused := slices.DeleteFunc(leftVersions(c.New, c.Old), func(v string) bool { return !slices.Contains(hold.Refuse, v) })
-	if len(hold.Refuse) > 0 && len(refused) == 0 {
-		return "", nil
-	}
-	what := "the pin is held"
-	if len(refused) > 0 {
-		what = strings.Join(refused, ", ") + " is refused"
-	}
-	return what + ": " + describeHold(hold) + "; `tfgitops unhold` lifts it", nil
+	return CrossesHold(c.Old, c.New, w.plan.At), nil
 }
 
 func describeHold(hold *v1alpha1.Hold) string {
@@ -129,58 +119,26 @@ func (w *planning) checkFreeze(_ context.Context, c Change) (string, error) {
 	if sameDeployment(c.Old, c.New) {
 		return "", nil
 	}
-	for _, window := range slices.Concat(w.repo.Spec.Freeze, w.repo.Clusters[c.Cluster].Freeze) {
-		from, err := window.From.Parse()
-		to, toErr := window.To.Parse()
-		if err == nil && toErr == nil && !w.plan.At.Before(from) && w.plan.At.Before(to) {
-			return fmt.Sprintf("frozen until %s: %s", window.To, window.Reason), nil
-		}
-	}
-	return "", nil
+	return Frozen(w.repo, c.Cluster, w.plan.At), nil
 }
 
-// checkDowngrade compares by ancestry where the source tells, by the time in the versions otherwise, and by semantic
-// version where there is none: the counter in a version has gone backwards before.
 func (w *planning) checkDowngrade(ctx context.Context, c Change) (string, error) {
 	if c.Old == nil {
 		return "", nil
 	}
-	backward, err := w.precedes(ctx, c.New.Commit, c.Old.Commit)
-	switch {
-	case err != nil:
+	source, _ := w.openSource() // checkAncestry says why it cannot be opened
+	backward, err := Precedes(ctx, source, c.New.Commit, c.Old.Commit)
+	if err != nil {
 		return "", err
-	case backward == gitrepo.Yes:
-		return olderThan(c.To(), c.From()), nil
 	}
-	for _, name := range releaseNames(c.New) {
-		before, after := c.Old.Releases[name].Version, c.New.Releases[name].Version
-		if backward == gitrepo.No && w.isFollower(name, c.Cluster) {
-			continue // its commit has told
-		}
-		if before != "" && isOlder(after, before) {
-			return olderThan(after, before), nil
-		}
-	}
-	if c.Old.Manifests != nil && c.New.Manifests != nil && isOlder(c.New.Manifests.Version, c.Old.Manifests.Version) {
-		return olderThan(c.New.Manifests.Version, c.Old.Manifests.Version), nil
+	order := Compare(c.Old, c.New, backward, func(release string) bool { return w.isFollower(release, c.Cluster) })
+	switch order.Older {
+	case gitrepo.Yes:
+		return fmt.Sprintf("%s is older than the pinned %s: `tfgitops rollback` goes back on purpose", order.After, order.Before), nil
+	case gitrepo.Unknown:
+		w.plan.say(fmt.Sprintf("unknown whether %s is older than the pinned %s: only one of them has a build time", order.After, order.Before))
 	}
 	return "", nil
-}
-
-func olderThan(after, before string) string {
-	return fmt.Sprintf("%s is older than the pinned %s: `tfgitops rollback` goes back on purpose", after, before)
-}
-
-// precedes reports whether a commit is a proper ancestor of another.
-func (w *planning) precedes(ctx context.Context, ancestor, descendant string) (gitrepo.Relation, error) {
-	if sameCommit(ancestor, descendant) {
-		return gitrepo.Unknown, nil
-	}
-	// The other way round is what most often holds, and is asked in any case.
-	if reverse, err := w.descends(ctx, descendant, ancestor); err != nil || reverse == gitrepo.Yes {
-		return gitrepo.No, err
-	}
-	return w.descends(ctx, ancestor, descendant)
 }
 
 // isFollower reports whether a release's versions are made from commits of the component's source.
@@ -189,29 +147,10 @@ func (w *planning) isFollower(name, cluster string) bool {
 	return known && w.followsSource(release, cluster)
 }
 
-func isOlder(a, b string) bool {
-	timeA, timeB := artifact.VersionTime(a), artifact.VersionTime(b)
-	if !timeA.IsZero() && !timeB.IsZero() {
-		return timeA.Before(timeB)
-	}
-	return compareVersions(a, b) < 0
-}
-
 // descends reports whether descendant has ancestor in its history, as the component's source says.
 func (w *planning) descends(ctx context.Context, ancestor, descendant string) (gitrepo.Relation, error) {
-	if ancestor == "" || descendant == "" {
-		return gitrepo.Unknown, nil
-	}
 	source, _ := w.openSource() // checkAncestry says why it cannot be opened
-	if source == nil {
-		return gitrepo.Unknown, nil
-	}
-	for _, commit := range []string{ancestor, descendant} {
-		if _, err := source.Ensure(ctx, commit); err != nil {
-			return gitrepo.Unknown, nil //nolint:nilerr // a force-pushed or unknown commit is said by checkAncestry, not refused
-		}
-	}
-	return source.IsAncestor(ctx, ancestor, descendant)
+	return descends(ctx, source, ancestor, descendant)
 }
 
 func (w *planning) checkAncestry(ctx context.Context, c Change) (string, error) {

@@ -114,6 +114,12 @@ func (e *FindingsError) Error() string {
 	return strings.Join(texts, "\n")
 }
 
+// At returns an error on a value in a file: the path leads to it through keys and list indexes. Where the value is not
+// there, it is on what encloses it; without a path, on the file as a whole.
+func At(fsys fs.FS, rule, file string, path []string, message, help string) Finding {
+	return at(fsys, rule, file, path, message, help)
+}
+
 // at returns a finding on a value in a file: the path leads to it through keys and list indexes. Without a path the
 // finding is about the file as a whole.
 func at(fsys fs.FS, rule string, file string, path []string, message, help string) Finding {

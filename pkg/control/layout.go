@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // RootFile marks the root of a control repo.
@@ -68,6 +69,16 @@ func ClusterValuesFile(cluster, release string) string {
 // PinFile pins a component on a cluster.
 func PinFile(cluster, component string) string {
 	return ClusterDir(cluster) + "/pins/" + component + ".yaml"
+}
+
+// ParsePinFile returns what a pin's file pins, and whether the file is one of a pin.
+func ParsePinFile(file string) (cluster, component string, ok bool) {
+	parts := strings.Split(file, "/")
+	if len(parts) != 4 {
+		return "", "", false
+	}
+	component, isYAML := strings.CutSuffix(parts[3], ".yaml")
+	return parts[1], component, isYAML && file == PinFile(parts[1], component)
 }
 
 // RenderedDir is what render writes for a cluster.
