@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -113,7 +114,7 @@ func asJSON(t *testing.T, s *jsonschema.Schema) string {
 func TestRulesAreNamedOnceAndDescribed(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
-	for _, rule := range validate.Rules() {
+	for _, rule := range slices.Concat(validate.Rules(), validate.ChangeRules()) {
 		if seen[rule.ID] {
 			t.Errorf("two rules are named %q", rule.ID)
 		}

@@ -68,7 +68,7 @@ func generate() (map[string][]byte, error) {
 	if files["docs/reference/files.md"], err = filesPage(documented); err != nil {
 		return nil, err
 	}
-	if files["docs/reference/rules.md"], err = rulesPage(validate.Rules()); err != nil {
+	if files["docs/reference/rules.md"], err = rulesPage(validate.Rules(), validate.ChangeRules()); err != nil {
 		return nil, err
 	}
 	files["docs/reference/safety-rules.md"], err = safetyRulesPage(bump.Rules())
