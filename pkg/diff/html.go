@@ -7,6 +7,8 @@ import (
 	"html/template"
 	"io"
 	"strings"
+
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/internal/markdown"
 )
 
 // The parts of the page. It holds all that it needs, and its policy lets a browser load or run nothing else.
@@ -21,7 +23,7 @@ var (
 
 func writeHTML(out io.Writer, r *Report, _ Style) error {
 	page, err := template.New("page").Funcs(template.FuncMap{
-		"visible": visible,
+		"visible": markdown.Visible,
 		"fields":  htmlLines,
 		"where":   where,
 		"short":   short,
@@ -35,8 +37,8 @@ func writeHTML(out io.Writer, r *Report, _ Style) error {
 		"problem": Problem.text,
 		"sum":     func(s Summary) string { return s.sentence() },
 		"risks":   func(s Summary) string { return s.riskSentence() },
-		"join":    func(list []string) string { return visible(strings.Join(list, ", ")) },
-		"link":    func(address string) bool { return link("", address) != "" },
+		"join":    func(list []string) string { return markdown.Visible(strings.Join(list, ", ")) },
+		"link":    func(address string) bool { return markdown.Link("", address) != "" },
 		"isNoise": func(o Object) bool { return len(o.Fields) == 0 && o.Action != ActionRenamed },
 		"long":    func(o Object) bool { return lineCount(o) > openLines },
 	}).Parse(pageTemplate)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"unicode/utf8"
+
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/internal/markdown"
 )
 
 // jsonVersion counts incompatible changes of the JSON form.
@@ -33,14 +35,14 @@ func encode(out io.Writer, value any) error {
 
 // escapeHidden writes hidden characters of JSON as \u202e. In JSON they can only be inside strings, or be white space.
 func escapeHidden(data []byte) []byte {
-	if !bytes.ContainsFunc(data, func(r rune) bool { return r != '\n' && isHidden(r) }) {
+	if !bytes.ContainsFunc(data, func(r rune) bool { return r != '\n' && markdown.IsHidden(r) }) {
 		return data
 	}
 	var out bytes.Buffer
 	for len(data) > 0 {
 		r, size := utf8.DecodeRune(data)
 		switch {
-		case r == '\n' || !isHidden(r):
+		case r == '\n' || !markdown.IsHidden(r):
 			out.Write(data[:size])
 		case r > 0xffff:
 			r -= 0x10000

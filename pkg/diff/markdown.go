@@ -3,12 +3,12 @@ package diff
 import (
 	"cmp"
 	"fmt"
-	"html"
 	"io"
 	"math"
-	"net/url"
 	"slices"
 	"strings"
+
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/internal/markdown"
 )
 
 // defaultLimit is how long Markdown may get: a quarter of what GitLab takes.
@@ -20,63 +20,18 @@ const maxOmitted = 10
 // maxListed bounds the lists of the summary, which is never cut otherwise.
 const maxListed = 200
 
-// A stranger's text is always in code, where GitLab looks for no mentions, references, quick actions or HTML.
-
-// code is text as inline code.
-func code(text string) string {
-	text = visible(text)
-	if text == "" {
-		return ""
-	}
-	fence := strings.Repeat("`", longestRun(text)+1)
-	if strings.HasPrefix(text, "`") || strings.HasSuffix(text, "`") {
-		text = " " + text + " "
-	}
-	return fence + text + fence
-}
-
-// longestRun is the longest run of backticks in a text.
-func longestRun(text string) int {
-	longest, run := 0, 0
-	for _, r := range text {
-		if run++; r != '`' {
-			run = 0
-		}
-		longest = max(longest, run)
-	}
-	return longest
-}
-
-// htmlCode is text as code within HTML tags.
-func htmlCode(text string) string { return "<code>" + html.EscapeString(visible(text)) + "</code>" }
-
-// fenced is lines as a block of code that shows a difference.
-func fenced(text string) string {
-	fence := strings.Repeat("`", max(3, longestRun(text)+1))
-	return fence + "diff\n" + text + fence + "\n"
-}
-
-// link is a Markdown link, or nothing where the address is not a plain one.
-func link(text, address string) string {
-	parsed, err := url.Parse(address)
-	if err != nil || parsed.Scheme != "https" || strings.ContainsAny(address, "()<> \"\\`") || visible(address) != address {
-		return ""
-	}
-	return fmt.Sprintf("[%s](%s)", text, address)
-}
-
 func writeMarkdown(out io.Writer, r *Report, style Style) error {
 	limit := cmp.Or(style.Limit, defaultLimit)
-	text := markdown(r, math.MaxInt)
+	text := wholeMarkdown(r, math.MaxInt)
 	if len(text) > limit {
-		text = markdown(r, limit)
+		text = wholeMarkdown(r, limit)
 	}
 	_, err := io.WriteString(out, text)
 	return err
 }
 
-// markdown writes the summary whole, and of the objects what fits into limit bytes.
-func markdown(r *Report, limit int) string {
+// wholeMarkdown writes the summary whole, and of the objects what fits into limit bytes.
+func wholeMarkdown(r *Report, limit int) string {
 	text := markdownSummary(r)
 	omitted := []string{}
 	const reserve = 1000 // for the sentence on what was left out
@@ -107,26 +62,14 @@ func componentHeading(c Component) string {
 	if c.Name == "" {
 		return c.title()
 	}
-	return code(c.Name)
+	return markdown.Code(c.Name)
 }
 
 // markdownSummary is what a reviewer must see, whatever else is left out.
 func markdownSummary(r *Report) string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "## tfgitops diff\n\n%s → %s\n\n**%s** %s.\n", code(r.Base), code(r.Head), r.Summary.sentence(), strings.ToUpper(r.Summary.riskSentence()[:1])+r.Summary.riskSentence()[1:])
-	if len(r.Problems) > 0 {
-		out.WriteString("\n### Could not be compared\n\n")
-		listUpTo(&out, r.Problems, func(p Problem) string { return ":warning: " + code(p.text()) })
-	}
-	if len(r.Risks) > 0 {
-		out.WriteString("\n### Risks\n\n")
-		listUpTo(&out, r.Risks, markdownRisk)
-	}
-	if len(r.Silenced) > 0 {
-		fmt.Fprintf(&out, "\n<details><summary>%s</summary>\n\n", plural(len(r.Silenced), "silenced risk", "silenced risks"))
-		listUpTo(&out, r.Silenced, func(risk Risk) string { return markdownRisk(risk) + ": " + code(risk.Silenced) })
-		out.WriteString("\n</details>\n")
-	}
+	fmt.Fprintf(&out, "## tfgitops diff\n\n%s → %s\n\n%s", markdown.Code(r.Base), markdown.Code(r.Head), markdownHeadline(r))
+	out.WriteString(markdownRisks(r))
 	if slices.ContainsFunc(r.Components, func(c Component) bool { return len(c.Pins) > 0 }) {
 		out.WriteString("\n### Pins\n\n")
 	}
@@ -134,6 +77,33 @@ func markdownSummary(r *Report) string {
 		for _, pin := range component.Pins {
 			out.WriteString(markdownPin(component.Name, pin))
 		}
+	}
+	return out.String()
+}
+
+func markdownHeadline(r *Report) string {
+	risks := r.Summary.riskSentence()
+	return fmt.Sprintf("**%s** %s.\n", r.Summary.sentence(), strings.ToUpper(risks[:1])+risks[1:])
+}
+
+// RiskSummary is the part of a report that belongs into the description of a merge request: what changes, counted, and every risk.
+func RiskSummary(r *Report) string { return markdownHeadline(r) + markdownRisks(r) }
+
+// markdownRisks lists what could not be compared, and the risks.
+func markdownRisks(r *Report) string {
+	var out strings.Builder
+	if len(r.Problems) > 0 {
+		out.WriteString("\n### Could not be compared\n\n")
+		listUpTo(&out, r.Problems, func(p Problem) string { return ":warning: " + markdown.Code(p.text()) })
+	}
+	if len(r.Risks) > 0 {
+		out.WriteString("\n### Risks\n\n")
+		listUpTo(&out, r.Risks, markdownRisk)
+	}
+	if len(r.Silenced) > 0 {
+		fmt.Fprintf(&out, "\n<details><summary>%s</summary>\n\n", plural(len(r.Silenced), "silenced risk", "silenced risks"))
+		listUpTo(&out, r.Silenced, func(risk Risk) string { return markdownRisk(risk) + ": " + markdown.Code(risk.Silenced) })
+		out.WriteString("\n</details>\n")
 	}
 	return out.String()
 }
@@ -152,14 +122,14 @@ func listUpTo[T any](out *strings.Builder, list []T, write func(T) string) {
 var severityIcons = map[Severity]string{High: "🔴", Medium: "🟠", Low: "🔵"}
 
 func markdownRisk(risk Risk) string {
-	text := fmt.Sprintf("%s **%s** %s", severityIcons[risk.Severity], risk.Severity, code(risk.text()))
-	return text + fmt.Sprintf(" (%s, %s)", code(risk.Rule), codeClusters(risk.Clusters))
+	text := fmt.Sprintf("%s **%s** %s", severityIcons[risk.Severity], risk.Severity, markdown.Code(risk.text()))
+	return text + fmt.Sprintf(" (%s, %s)", markdown.Code(risk.Rule), codeClusters(risk.Clusters))
 }
 
 func codeClusters(clusters []string) string {
 	words := make([]string, len(clusters))
 	for i, name := range clusters {
-		words[i] = code(name)
+		words[i] = markdown.Code(name)
 	}
 	if len(words) > 1 {
 		return "same on " + strings.Join(words, ", ")
@@ -169,24 +139,24 @@ func codeClusters(clusters []string) string {
 
 func markdownPin(component string, pin Pin) string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "- **%s** %s %s", code(component), code(pin.change()), codeClusters(pin.Clusters))
+	fmt.Fprintf(&out, "- **%s** %s %s", markdown.Code(component), markdown.Code(pin.change()), codeClusters(pin.Clusters))
 	if pin.Changelog != nil {
-		if compare := link("compare", pin.Changelog.Compare); compare != "" {
+		if compare := markdown.Link("compare", pin.Changelog.Compare); compare != "" {
 			out.WriteString(" · " + compare)
 		}
 	}
 	out.WriteByte('\n')
 	for _, note := range pin.Notes {
-		fmt.Fprintf(&out, "  - %s\n", code(note))
+		fmt.Fprintf(&out, "  - %s\n", markdown.Code(note))
 	}
 	if pin.Changelog == nil {
 		return out.String()
 	}
 	if len(pin.Changelog.Tasks) > 0 {
-		fmt.Fprintf(&out, "  - tasks: %s\n", code(strings.Join(pin.Changelog.Tasks, ", ")))
+		fmt.Fprintf(&out, "  - tasks: %s\n", markdown.Code(strings.Join(pin.Changelog.Tasks, ", ")))
 	}
 	for _, commit := range pin.Changelog.Commits {
-		fmt.Fprintf(&out, "  - %s (%s)\n", code(commit.Subject), code(short(commit.ID)))
+		fmt.Fprintf(&out, "  - %s (%s)\n", markdown.Code(commit.Subject), markdown.Code(short(commit.ID)))
 	}
 	if pin.Changelog.More > 0 {
 		fmt.Fprintf(&out, "  - and %d older ones\n", pin.Changelog.More)
@@ -203,7 +173,7 @@ func markdownBlock(block Block) string {
 }
 
 func foldedBlock(title, body string) string {
-	return fmt.Sprintf("<details><summary>%s</summary>\n\n%s</details>\n\n", htmlCode(title), body)
+	return fmt.Sprintf("<details><summary>%s</summary>\n\n%s</details>\n\n", markdown.HTMLCode(title), body)
 }
 
 // markdownFitting is as much of a block as fits, with a count of the rest; empty where nothing fits.
@@ -225,16 +195,16 @@ func markdownFitting(block Block, room int) string {
 
 func markdownObject(o Object) string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "**%s** %s", code(actionMarks[o.Action]+" "+o.title()), o.codeOrigin())
+	fmt.Fprintf(&out, "**%s** %s", markdown.Code(actionMarks[o.Action]+" "+o.title()), o.codeOrigin())
 	if remarks := o.remarks(); len(remarks) > 0 {
 		fmt.Fprintf(&out, " (%s)", strings.Join(remarks, ", "))
 	}
 	out.WriteString("\n\n")
 	if len(o.Fields) > 0 {
-		out.WriteString(fenced(diffText(o.Fields)) + "\n")
+		out.WriteString(markdown.Diff(diffText(o.Fields)) + "\n")
 	}
 	if len(o.Noise) > 0 {
-		fmt.Fprintf(&out, "<details><summary>noise: %s</summary>\n\n%s\n</details>\n\n", noiseText(o.Noise), fenced(diffText(o.Noise)))
+		fmt.Fprintf(&out, "<details><summary>noise: %s</summary>\n\n%s\n</details>\n\n", noiseText(o.Noise), markdown.Diff(diffText(o.Noise)))
 	}
 	return out.String()
 }
@@ -244,7 +214,7 @@ func (o Object) codeOrigin() string {
 	if o.Layer == Flux {
 		return "Flux"
 	}
-	return "Helm release " + code(o.Release)
+	return "Helm release " + markdown.Code(o.Release)
 }
 
 // diffText is fields as a difference: a path, then what was and what is.

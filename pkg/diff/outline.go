@@ -9,6 +9,7 @@ import (
 	udiff "github.com/aymanbagabas/go-udiff"
 	"go.yaml.in/yaml/v3"
 
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/internal/markdown"
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/internal/safeyaml"
 )
 
@@ -24,7 +25,7 @@ type line struct {
 func lines(f Field) []line {
 	var out []line
 	if f.Path != "" {
-		out = append(out, line{'#', visible(f.Path)})
+		out = append(out, line{'#', markdown.Visible(f.Path)})
 	}
 	old, oldIsText := f.Old.(string)
 	new, newIsText := f.New.(string)
@@ -52,9 +53,9 @@ func textLines(old, new string) []line {
 		case text == "":
 			out = append(out, line{' ', ""})
 		case strings.HasPrefix(text, "@@"):
-			out = append(out, line{'@', visible(text)})
+			out = append(out, line{'@', markdown.Visible(text)})
 		default:
-			out = append(out, line{text[0], visible(text[1:])})
+			out = append(out, line{text[0], markdown.Visible(text[1:])})
 		}
 	}
 	return out
@@ -63,7 +64,7 @@ func textLines(old, new string) []line {
 func valueLines(mark byte, v any) []line {
 	var out []line
 	for text := range strings.SplitSeq(strings.TrimSuffix(asYAML(v), "\n"), "\n") {
-		out = append(out, line{mark, visible(text)})
+		out = append(out, line{mark, markdown.Visible(text)})
 	}
 	return out
 }
@@ -86,7 +87,7 @@ func inOne(v any) string {
 	for _, item := range asList(v) {
 		words = append(words, strings.TrimSpace(asYAML(item)))
 	}
-	return visible(strings.Join(words, ", "))
+	return markdown.Visible(strings.Join(words, ", "))
 }
 
 // sentence sums the report up.
@@ -143,7 +144,7 @@ func (c Component) title() string {
 	if c.Name == "" {
 		return "Objects of no component"
 	}
-	return visible(c.Name)
+	return markdown.Visible(c.Name)
 }
 
 // title is what an object is, in one line without what happens to it.
@@ -152,7 +153,7 @@ func (o Object) title() string {
 	if o.OldName != "" {
 		name = fmt.Sprintf("%s (was %s)", name, o.OldName)
 	}
-	return visible(name)
+	return markdown.Visible(name)
 }
 
 // actionMarks show an action in one character.
@@ -178,7 +179,7 @@ func (o Object) origin() string {
 	if o.Layer == Flux {
 		return "Flux"
 	}
-	return "Helm release " + visible(o.Release)
+	return "Helm release " + markdown.Visible(o.Release)
 }
 
 // noiseText counts noise by its reason.
@@ -213,7 +214,7 @@ func (p Pin) change() string {
 		}
 		words = append(words, text)
 	}
-	return visible(strings.Join(words, ", "))
+	return markdown.Visible(strings.Join(words, ", "))
 }
 
 func arrow(old, new string) string {
@@ -234,9 +235,9 @@ func short(commit string) string { return commit[:min(len(commit), shortCommit)]
 // where says which clusters, as "same on a, b" where there are several.
 func where(clusters []string) string {
 	if len(clusters) > 1 {
-		return "same on " + visible(strings.Join(clusters, ", "))
+		return "same on " + markdown.Visible(strings.Join(clusters, ", "))
 	}
-	return "on " + visible(strings.Join(clusters, ", "))
+	return "on " + markdown.Visible(strings.Join(clusters, ", "))
 }
 
 // text is a problem in one line.
@@ -252,7 +253,7 @@ func (p Problem) text() string {
 		words = append(words, p.File)
 	}
 	words = append(words, p.Side)
-	return visible(strings.Join(words, ", ") + ": " + p.Message)
+	return markdown.Visible(strings.Join(words, ", ") + ": " + p.Message)
 }
 
 // text is a risk in one line, without its severity.
@@ -261,7 +262,7 @@ func (r Risk) text() string {
 	if r.Object != "" {
 		text = r.Object + ": " + text
 	}
-	return visible(text)
+	return markdown.Visible(text)
 }
 
 // blockTitle counts the objects of a block.

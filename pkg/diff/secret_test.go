@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
-	"unicode/utf8"
 )
 
 func TestMask(t *testing.T) {
@@ -65,20 +64,3 @@ func TestMaskLeaves(t *testing.T) {
 }
 
 // FuzzVisible holds that what is shown is one line of characters that show, and that harmless text stays as it is.
-func FuzzVisible(f *testing.F) {
-	for _, seed := range []string{"plain ü 日本 😀", "a\x1b[2Jb", "a\u202eb", "a\r\nb", "\xff", "\u200b", "\U000e0041"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		shown := visible(text)
-		if strings.ContainsFunc(shown, isHidden) || !utf8.ValidString(shown) {
-			t.Errorf("%q is shown as %q", text, shown)
-		}
-		if !strings.ContainsFunc(text, isHidden) && shown != text {
-			t.Errorf("%q was changed to %q", text, shown)
-		}
-		if inline := code(text); text != "" && (!strings.HasPrefix(inline, "`") || strings.Contains(inline, "\n")) {
-			t.Errorf("%q as code is %q", text, inline)
-		}
-	})
-}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/internal/markdown"
 )
 
 // wideTerminal is from which width on old and new stand side by side.
@@ -35,7 +37,7 @@ func (p *painter) print(format string, args ...any) { fmt.Fprintf(&p.out, format
 
 func writeText(out io.Writer, r *Report, style Style) error {
 	p := &painter{colour: style.Colour, width: style.Width}
-	p.print("%s → %s", visible(r.Base), visible(r.Head))
+	p.print("%s → %s", markdown.Visible(r.Base), markdown.Visible(r.Head))
 	p.print("%s %s", r.Summary.sentence(), p.paint("dim", "("+r.Summary.riskSentence()+")"))
 	p.problems(r.Problems)
 	p.risks(r)
@@ -68,7 +70,7 @@ func (p *painter) risks(r *Report) {
 		p.print("\n%s", p.paint("bold", "Silenced risks"))
 	}
 	for _, risk := range r.Silenced {
-		p.print("  %-6s %s  %s", risk.Severity, risk.text(), p.paint("dim", "["+risk.Rule+"] "+visible(risk.Silenced)))
+		p.print("  %-6s %s  %s", risk.Severity, risk.text(), p.paint("dim", "["+risk.Rule+"] "+markdown.Visible(risk.Silenced)))
 	}
 }
 
@@ -93,22 +95,22 @@ func (p *painter) component(c Component) {
 func (p *painter) pin(pin Pin) {
 	p.print("%s %s", pin.change(), p.paint("dim", where(pin.Clusters)))
 	for _, note := range pin.Notes {
-		p.print("  note: %s", visible(note))
+		p.print("  note: %s", markdown.Visible(note))
 	}
 	if pin.Changelog == nil {
 		return
 	}
 	for _, commit := range pin.Changelog.Commits {
-		p.print("  - %s (%s, %s)", visible(commit.Subject), visible(short(commit.ID)), visible(commit.Author))
+		p.print("  - %s (%s, %s)", markdown.Visible(commit.Subject), markdown.Visible(short(commit.ID)), markdown.Visible(commit.Author))
 	}
 	if pin.Changelog.More > 0 {
 		p.print("  - and %d older ones", pin.Changelog.More)
 	}
 	if len(pin.Changelog.Tasks) > 0 {
-		p.print("  tasks: %s", visible(strings.Join(pin.Changelog.Tasks, ", ")))
+		p.print("  tasks: %s", markdown.Visible(strings.Join(pin.Changelog.Tasks, ", ")))
 	}
 	if pin.Changelog.Compare != "" {
-		p.print("  %s", visible(pin.Changelog.Compare))
+		p.print("  %s", markdown.Visible(pin.Changelog.Compare))
 	}
 }
 

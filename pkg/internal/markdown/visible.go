@@ -1,4 +1,4 @@
-package diff
+package markdown
 
 import (
 	"fmt"
@@ -6,10 +6,10 @@ import (
 	"unicode"
 )
 
-// visible makes a stranger's text harmless to terminals and readers: characters that show nothing, move the cursor, or turn the
+// Visible makes a stranger's text harmless to terminals and readers: characters that show nothing, move the cursor, or turn the
 // direction of writing are written as \u202e. Line breaks and tabs too: it gives one line.
-func visible(text string) string {
-	if !strings.ContainsFunc(text, isHidden) {
+func Visible(text string) string {
+	if !strings.ContainsFunc(text, IsHidden) {
 		return text
 	}
 	var out strings.Builder
@@ -19,9 +19,9 @@ func visible(text string) string {
 			out.WriteString(`\n`)
 		case r == '\t':
 			out.WriteString(`\t`)
-		case isHidden(r) && r > 0xffff:
+		case IsHidden(r) && r > 0xffff:
 			fmt.Fprintf(&out, `\U%08x`, r)
-		case isHidden(r):
+		case IsHidden(r):
 			fmt.Fprintf(&out, `\u%04x`, r)
 		default:
 			out.WriteRune(r)
@@ -30,9 +30,9 @@ func visible(text string) string {
 	return out.String()
 }
 
-// isHidden reports whether a character is no ink: control and format characters, other separators than the space, private use
+// IsHidden reports whether a character is no ink: control and format characters, other separators than the space, private use
 // and what is not assigned, and the fillers that look like nothing.
-func isHidden(r rune) bool {
+func IsHidden(r rune) bool {
 	switch r {
 	case ' ':
 		return false
