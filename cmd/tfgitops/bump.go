@@ -28,11 +28,17 @@ manifests, or latest. It looks the version up in each cluster's own registry, re
 values, checks that every image is there, and refuses what a safety rule speaks against (exit code 3).
 
 Without --commit, --branch or --push it changes the working tree and prints the rendered diff; the same command with
---commit afterwards takes those changes over.`,
+--commit or --merge-request afterwards takes those changes over.
+
+--merge-request pushes a branch named after component, version and clusters, and opens a GitLab merge request for it, or
+finds the one that is there; repeating it changes nothing. A newer version opens another one and marks the older as
+superseded. With --through STAGE each stage has one: those after the first stay drafts until "tfgitops promote --ready"
+finds their gates open. docs/gitlab.md says what GitLab needs.`,
 		Example: `  tfgitops bump maintain-kubeusers abc123
   tfgitops bump maintain-kubeusers abc123 --commit
   tfgitops bump wmcs-k8s-metrics/metrics-server 3.13.1 --cluster toolsbeta
-  tfgitops bump --all latest --push`,
+  tfgitops bump maintain-kubeusers abc123 --through production --merge-request
+  tfgitops bump --all latest --merge-request`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if want := 2 - boolInt(all); len(args) != want {
 				return usageError{errors.New("write `tfgitops bump COMPONENT[/RELEASE] REVISION`, or `tfgitops bump --all latest`")}
@@ -104,6 +110,16 @@ func (o *options) doAll(cmd *cobra.Command, f *pinFlags, template bump.Request) 
 		return err
 	}
 	defer done()
+	if err := f.mr.check(cmd); err != nil {
+		return err
+	}
+	if f.mr.open && f.scope.Through != "" {
+		return usageError{errors.New("--all and --through with --merge-request: go one stage at a time, `tfgitops promote --all --merge-request` opens those of the next")}
+	}
+	proposer, err := o.proposer(cmd, f, ws)
+	if err != nil {
+		return err
+	}
 	repo, findings := control.Load(cmd.Context(), ws.Root.FS(), control.Only{})
 	if err := findings.Err(); err != nil {
 		return err
@@ -122,8 +138,8 @@ func (o *options) doAll(cmd *cobra.Command, f *pinFlags, template bump.Request) 
 			fmt.Fprintf(cmd.ErrOrStderr(), "%s: skipped: %s\n", name, result.Skipped)
 		default:
 			showPlan(cmd.ErrOrStderr(), result.Outcome.Plan)
-			if err := o.showOutcome(cmd, f, result.Outcome); err != nil {
-				return err
+			if err := o.show(cmd, f, proposer, result.Outcome); err != nil {
+				failed = append(failed, fmt.Errorf("%s: %w", name, err))
 			}
 		}
 	}

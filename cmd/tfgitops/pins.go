@@ -27,6 +27,7 @@ type pinFlags struct {
 	reason    string
 	delivery  bump.Delivery
 	remote    string
+	mr        mergeRequestFlags
 	live      gateFlags
 }
 
@@ -55,6 +56,7 @@ func (f *pinFlags) registerDelivery(cmd *cobra.Command) {
 	flags.BoolVar(&f.delivery.Direct, "direct", false, "push to the main branch itself (implies --push)")
 	flags.StringVar(&f.remote, "remote", "origin", "the Git `REMOTE` to push to")
 	cmd.MarkFlagsMutuallyExclusive("branch", "direct")
+	f.mr.register(cmd)
 }
 
 func ruleNames() []string {
@@ -78,6 +80,7 @@ func (f *pinFlags) fill(request *bump.Request) {
 
 func (f *pinFlags) how() bump.Delivery {
 	delivery := f.delivery
+	delivery.Push = delivery.Push || f.mr.open
 	if (delivery.Push || delivery.Direct) && delivery.Branch == "" {
 		delivery.Branch = bump.DefaultBranch
 	}
@@ -142,21 +145,38 @@ func isTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// do carries out a request and shows what came of it. next is the command that a person types to go on.
+// do carries out a request and shows what came of it.
 func (o *options) do(cmd *cobra.Command, f *pinFlags, request bump.Request) error {
 	ws, done, err := o.openWorkspace(cmd.Context(), f)
 	if err != nil {
 		return err
 	}
 	defer done()
-	outcome, err := ws.Do(cmd.Context(), request, f.how())
-	if outcome != nil && outcome.Plan != nil {
-		showPlan(cmd.ErrOrStderr(), outcome.Plan)
-	}
+	proposer, err := o.proposer(cmd, f, ws) // before anything is pushed
 	if err != nil {
-		return usageOr(err)
+		return err
 	}
-	return o.showOutcome(cmd, f, outcome)
+	outcomes, err := o.deliver(cmd, f, ws, request)
+	for _, outcome := range outcomes {
+		if outcome.Plan != nil {
+			showPlan(cmd.ErrOrStderr(), outcome.Plan)
+		}
+		if err != nil && outcome == outcomes[len(outcomes)-1] {
+			break // it is what the error is about
+		}
+		if shown := o.show(cmd, f, proposer, outcome); shown != nil {
+			return shown
+		}
+	}
+	return usageOr(err)
+}
+
+// show shows an outcome, and opens its merge request where one is asked for.
+func (o *options) show(cmd *cobra.Command, f *pinFlags, p *proposer, outcome *bump.Outcome) error {
+	if err := o.showOutcome(cmd, f, outcome); err != nil {
+		return err
+	}
+	return p.propose(cmd.Context(), cmd.ErrOrStderr(), outcome)
 }
 
 // usageOr keeps the exit code of a mistake in the command line.
@@ -227,6 +247,9 @@ func (o *options) showOutcome(cmd *cobra.Command, f *pinFlags, outcome *bump.Out
 		fmt.Fprintf(messages, "pushed %s to %s of %s\nnext: git pull\n", short(outcome.Commit), outcome.Branch, f.remote)
 	case outcome.Pushed:
 		fmt.Fprintf(messages, "pushed %s to %s of %s\n", short(outcome.Commit), outcome.Branch, f.remote)
+		if !f.mr.open {
+			fmt.Fprintf(messages, "next: %s --merge-request\n", commandLine(cmd))
+		}
 	case outcome.Branch != "":
 		fmt.Fprintf(messages, "committed %s on branch %s\nnext: git push %s %s\n", short(outcome.Commit), outcome.Branch, f.remote, outcome.Branch)
 	case outcome.Commit != "":

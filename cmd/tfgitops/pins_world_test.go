@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/test/gitlabtest"
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/test/registrytest"
 )
 
@@ -238,6 +239,9 @@ func finish(t *testing.T, cmd *exec.Cmd) outcome {
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
+	}
+	if strings.Contains(out.String()+messages.String(), gitlabtest.Token) {
+		t.Errorf("%v tells the token:\n%s%s", cmd.Args, out.String(), messages.String())
 	}
 	return outcome{cmd.ProcessState.ExitCode(), out.String(), messages.String()}
 }

@@ -16,10 +16,13 @@ func newPromoteCmd(o *options) *cobra.Command {
 		Short:   "Pin a stage to what the stage before it runs",
 		GroupID: groupPins,
 		Long: `Promote copies commit, versions, image tags and the values that belong to them from the stage before, never the latest.
-Digests are those of each cluster's own registry.`,
+Digests are those of each cluster's own registry.
+
+With --merge-request --ready it marks the draft ready that "tfgitops bump --through" opened, if every gate and the soak
+time of the stage allow the promotion now, and opens a merge request where there is none.`,
 		Example: `  tfgitops promote maintain-kubeusers
   tfgitops promote maintain-kubeusers --to production --commit
-  tfgitops promote --all --push`,
+  tfgitops promote --all --merge-request --ready --live`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if want := 1 - boolInt(all); len(args) != want {
 				return usageError{errors.New("write `tfgitops promote COMPONENT`, or `tfgitops promote --all`")}

@@ -78,7 +78,7 @@ func (n *nowFlags) applyFlags(f *pinFlags) (*applyFlags, error) {
 		return nil, usageError{errors.New("--now is for one cluster: name it with --cluster")}
 	case strings.TrimSpace(f.reason) == "":
 		return nil, usageError{errors.New("--now: say why with --reason")}
-	case f.delivery.Push || f.delivery.Direct:
+	case f.how().Push || f.delivery.Direct:
 		return nil, usageError{errors.New("--now does not push: leave the pin in the working tree, or --commit it, and push when the Git host answers")}
 	}
 	apply := &applyFlags{

@@ -22,6 +22,8 @@ type Plan struct {
 	Changelog *Changelog
 	// Folded are the values that move into the component's files, by release.
 	Folded map[string]FoldedValues
+	// Waits are what a deferred plan waits for.
+	Waits []string
 	// At is when the plan was made.
 	At time.Time
 }

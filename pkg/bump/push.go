@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/gitrepo"
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/internal/stagedfs"
 )
 
 const (
@@ -51,7 +52,10 @@ func (ws *Workspace) pushOnce(ctx context.Context, request Request, delivery Del
 	if err != nil {
 		return nil, err
 	}
-	outcome, err := ws.planAt(ctx, request, head)
+	outcome, err := ws.planAt(ctx, request, head, nil)
+	if outcome != nil {
+		outcome.Main = main
+	}
 	if err != nil || delivery.DryRun || len(outcome.Changes) == 0 {
 		return outcome, err
 	}
@@ -66,15 +70,22 @@ func (ws *Workspace) pushOnce(ctx context.Context, request Request, delivery Del
 	return outcome, ws.moved(ctx, outcome.Changes)
 }
 
-// planAt plans on a commit, with the history that leads to it.
-func (ws *Workspace) planAt(ctx context.Context, request Request, head string) (*Outcome, error) {
+// planAt plans on a commit with some files changed, and with the history that leads to it.
+func (ws *Workspace) planAt(ctx context.Context, request Request, head string, changed map[string][]byte) (*Outcome, error) {
 	base, err := ws.at(ctx, head)
 	if err != nil {
 		return nil, err
 	}
+	if len(changed) > 0 {
+		base = stagedfs.New(base, changed)
+	}
 	at, planner := *ws, *ws.Planner
 	planner.Head, at.Planner = head, &planner
-	return at.plan(ctx, base, request)
+	outcome, err := at.plan(ctx, base, request)
+	if outcome != nil {
+		outcome.Base = head
+	}
+	return outcome, err
 }
 
 // deliver commits the outcome on head and pushes it. A branch of the plan's own that is there with the same content is as

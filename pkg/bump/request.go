@@ -44,6 +44,8 @@ type Request struct {
 	Hold v1alpha1.Hold
 	// Reapply makes unhold return to the version that was left.
 	Reapply bool
+	// Deferred leaves the gates and the soak time of stages for later: the merge request waits for them, as a draft.
+	Deferred bool
 	// Overrides are the rules to go on past, with the reason given.
 	Overrides map[string]string
 	// Wait is how long to wait for CI to publish the revision.

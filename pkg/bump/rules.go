@@ -212,6 +212,10 @@ func (w *planning) checkStageOrder(ctx context.Context, c Change) (string, error
 		if !sameVersion(pin, c.New) {
 			return fmt.Sprintf("stage %q (%s) does not run %s yet but %s: bump it there first, then `tfgitops promote %s`", before.Name, cluster, c.To(), Describe(pin), w.component.Name), nil
 		}
+		if w.plan.Request.Deferred {
+			w.plan.await(*own, cluster, c.To())
+			continue
+		}
 		if message := w.checkGates(ctx, c.Cluster, *own, cluster, pin); message != "" {
 			return message, nil
 		}
@@ -239,7 +243,7 @@ func (w *planning) checkGates(ctx context.Context, to string, own v1alpha1.Stage
 
 func (w *planning) checkSoak(ctx context.Context, c Change) (string, error) {
 	own, before := w.stageBefore(c.Cluster)
-	if own == nil || own.Soak == "" || sameVersion(c.Old, c.New) {
+	if own == nil || own.Soak == "" || sameVersion(c.Old, c.New) || w.plan.Request.Deferred {
 		return "", nil
 	}
 	soak, err := own.Soak.Parse()

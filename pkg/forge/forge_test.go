@@ -101,8 +101,12 @@ func (w *world) open(token string) *forge.Client {
 	return client
 }
 
+func text(text string) func(context.Context) string {
+	return func(context.Context) string { return text }
+}
+
 func proposal(branch string) forge.Proposal {
-	return forge.Proposal{Source: branch, Target: "main", Title: "app: bump", Description: "text", Labels: []string{"tfgitops"}, Reviewers: []string{gitlabtest.Reviewer}}
+	return forge.Proposal{Source: branch, Target: "main", Title: "app: bump", Describe: text("text"), Labels: []string{"tfgitops"}, Reviewers: []string{gitlabtest.Reviewer}}
 }
 
 func (w *world) propose(p forge.Proposal) (forge.MergeRequest, bool) {
@@ -127,7 +131,7 @@ func TestProposeCreatesOnce(t *testing.T) {
 	w.Label(deploy, 1, "people's own")
 	w.Review(deploy, 1, gitlabtest.Stranger)
 	writes := len(w.Writes())
-	p.Draft, p.Title, p.Description = false, "another", "another"
+	p.Draft, p.Title, p.Describe = false, "another", func(context.Context) string { t.Error("described again"); return "" }
 	again, created := w.propose(p)
 	if created || again.IID != first.IID || len(w.Writes()) != writes {
 		t.Errorf("created %v, %v", created, w.Writes())

@@ -46,8 +46,10 @@ func (m MergeRequest) Has(label string) bool { return slices.Contains(m.Labels, 
 
 // Proposal is a merge request as it is to be opened.
 type Proposal struct {
-	Source, Target     string
-	Title, Description string
+	Source, Target string
+	Title          string
+	// Describe writes the description. It is called only where there is no merge request yet.
+	Describe func(context.Context) string
 	// Labels and Reviewers (names of users) are added to those that are there.
 	Labels, Reviewers []string
 	// Draft opens it as a draft. One that is there already stays as it is.
@@ -101,12 +103,12 @@ func mayBeThere(ctx context.Context, err error) bool {
 }
 
 func (c *Client) create(ctx context.Context, p Proposal, reviewers []int64) (MergeRequest, error) {
-	title, remove := p.Title, true
+	title, description, remove := p.Title, p.Describe(ctx), true
 	if p.Draft {
 		title = draftPrefix + title
 	}
 	options := &gitlab.CreateMergeRequestOptions{
-		Title: &title, Description: &p.Description, SourceBranch: &p.Source, TargetBranch: &p.Target, RemoveSourceBranch: &remove,
+		Title: &title, Description: &description, SourceBranch: &p.Source, TargetBranch: &p.Target, RemoveSourceBranch: &remove,
 	}
 	if len(p.Labels) > 0 {
 		options.Labels = (*gitlab.LabelOptions)(&p.Labels)

@@ -1,7 +1,9 @@
 package gitlabtest
 
 import (
+	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,29 +27,83 @@ const maxText = 1_000_000
 // quickActions are some of what GitLab does when a line of a text begins with it.
 var quickActions = []string{"/merge", "/approve", "/close", "/label", "/assign", "/ready", "/target_branch"}
 
-// checkText fails the test where a text would be refused, or would make GitLab do something.
+// checkText fails the test where a text would make GitLab do something, and reports whether it would be taken.
 func (s *Server) checkText(r *request, text string) bool {
-	if utf8.RuneCountInString(text) > maxText {
-		return false
+	for _, harm := range Harm(text) {
+		s.t.Errorf("gitlabtest: %s %s: %s", r.Method, r.URL.Path, harm)
 	}
-	fence := ""
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if run := line[:len(line)-len(strings.TrimLeft(line, "`"))]; len(run) >= 3 {
-			if fence == "" {
-				fence = run
-			} else if run == line && len(run) >= len(fence) {
-				fence = ""
+	return utf8.RuneCountInString(text) <= maxText
+}
+
+// Harm returns what GitLab would do on reading a text as Markdown, beyond showing it, and what people would not see of it.
+func Harm(text string) []string {
+	var found []string
+	for line := range strings.Lines(withoutCode(text)) {
+		for _, action := range quickActions {
+			if strings.HasPrefix(strings.TrimSpace(line), action) {
+				found = append(found, fmt.Sprintf("it would carry out %q", line))
 			}
+		}
+		if mention.MatchString(line) {
+			found = append(found, fmt.Sprintf("it would tell somebody of %q", line))
+		}
+	}
+	if strings.ContainsAny(text, "\u202e\u202d\u2066\u2067\u200b") {
+		found = append(found, "there are characters that are not seen")
+	}
+	return found
+}
+
+// mention is what GitLab takes for one.
+var mention = regexp.MustCompile(`(^|[^\w` + "`" + `])@\w`)
+
+// fence begins and ends a block of code.
+var fence = regexp.MustCompile("^ {0,3}(`{3,})")
+
+// withoutCode leaves of Markdown what is no code: no block between fences, and no span between equal runs of backticks.
+func withoutCode(text string) string {
+	var kept strings.Builder
+	open := ""
+	for line := range strings.Lines(text) {
+		found := fence.FindStringSubmatch(line)
+		switch {
+		case found != nil && open == "" && !strings.Contains(strings.TrimSpace(line)[len(found[1]):], "`"):
+			open = found[1]
+		case found != nil && len(found[1]) >= len(open) && open != "" && strings.TrimSpace(line) == found[1]:
+			open = ""
+		case open == "":
+			kept.WriteString(withoutSpans(line))
+		}
+	}
+	return kept.String()
+}
+
+// run is a run of backticks.
+var run = regexp.MustCompile("`+")
+
+func withoutSpans(line string) string {
+	var kept strings.Builder
+	for {
+		from := run.FindStringIndex(line)
+		if from == nil {
+			return kept.String() + line
+		}
+		fence, rest := line[from[0]:from[1]], line[from[1]:]
+		end := -1
+		for _, to := range run.FindAllStringIndex(rest, -1) {
+			if rest[to[0]:to[1]] == fence {
+				end = to[1]
+				break
+			}
+		}
+		if end < 0 { // the backticks are text
+			kept.WriteString(line[:from[1]])
+			line = rest
 			continue
 		}
-		for _, action := range quickActions {
-			if fence == "" && strings.HasPrefix(line, action) {
-				s.t.Errorf("gitlabtest: %s %s: GitLab would carry out %q", r.Method, r.URL.Path, line)
-			}
-		}
+		kept.WriteString(line[:from[0]] + "`")
+		line = rest[end:]
 	}
-	return true
 }
 
 func listNotes(r *request, m *mergeRequest) answer {
