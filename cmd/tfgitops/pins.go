@@ -208,7 +208,7 @@ func showPlan(out io.Writer, plan *bump.Plan) {
 	for _, text := range plan.Said {
 		fmt.Fprintln(out, "note:", text)
 	}
-	for _, refusal := range plan.Refusals {
+	for _, refusal := range bump.Merged(plan.Refusals) {
 		if refusal.Overridden() {
 			fmt.Fprintf(out, "overridden: %s: %s\n", refusal.Where(), refusal.Message)
 		}

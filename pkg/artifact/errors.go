@@ -1,6 +1,7 @@
 package artifact
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,6 +64,15 @@ func (e *Error) Error() string {
 		text += ": " + e.Detail
 	}
 	if hint := hints[e.Kind]; hint != "" {
+		text += " (" + hint + ")"
+	}
+	return text
+}
+
+// Cause says why, without what was being done and to what: for texts that say that themselves.
+func (e *Error) Cause() string {
+	text := cmp.Or(e.Detail, e.Kind.Error())
+	if hint := hints[e.Kind]; hint != "" && e.Kind != ErrUnreachable { // whose hint is about the thing
 		text += " (" + hint + ")"
 	}
 	return text

@@ -81,7 +81,12 @@ func (w *planning) chartSource(release v1alpha1.Release, clusterName string) (st
 
 func (w *planning) bumpRelease(ctx context.Context, release v1alpha1.Release, clusters []string) error {
 	build, err := w.resolve(ctx, release, clusters)
-	if err != nil {
+	switch {
+	case errors.Is(err, artifact.ErrMissing):
+		return w.namingOthers(err, release)
+	case couldNotAsk(err):
+		return fmt.Errorf("%w; where it must be now, a whole version goes without: tfgitops bump %s VERSION --override %s --reason TEXT", err, w.component.Name, RuleUnverified)
+	case err != nil:
 		return err
 	}
 	for _, cluster := range clusters {
@@ -92,6 +97,15 @@ func (w *planning) bumpRelease(ctx context.Context, release v1alpha1.Release, cl
 		w.change(change)
 	}
 	return w.verify(ctx)
+}
+
+// namingOthers adds to an error about a release that nobody named which others there are.
+func (w *planning) namingOthers(err error, release v1alpha1.Release) error {
+	if w.plan.Request.Release != "" || len(w.component.Releases) == 1 {
+		return err
+	}
+	others := slices.DeleteFunc(w.component.ReleaseNames(), func(name string) bool { return name == release.Name })
+	return fmt.Errorf("%w; release %q was asked for, which follows the component's source: for another write %s/RELEASE with one of %s", err, release.Name, w.component.Name, strings.Join(others, ", "))
 }
 
 // build is what a revision means: one version of a chart, and the commit that it was built from, as far as it is known.
@@ -123,8 +137,7 @@ func (w *planning) resolve(ctx context.Context, release v1alpha1.Release, cluste
 	found, err := artifact.WaitFor(ctx, wait, func(ctx context.Context) (artifact.Resolution, error) {
 		return w.Registries.Resolve(ctx, registryOf(source), query)
 	})
-	if couldNotAsk(err) && revision.Kind == artifact.KindVersion {
-		w.couldNotAsk("", fmt.Sprintf("whether %s has version %s: %v", registryOf(source), revision.Text, err))
+	if couldNotAsk(err) && revision.Kind == artifact.KindVersion { // each cluster's own registry is asked for its digest
 		return build{version: revision.Text, commit: control.CommitOf(revision.Text, source.VersionPattern)}, nil
 	}
 	if err != nil {
@@ -294,7 +307,7 @@ func (w *planning) digest(ctx context.Context, release v1alpha1.Release, version
 	case !couldNotAsk(err):
 		return "", fmt.Errorf("cluster %q: %w", cluster, err)
 	}
-	w.couldNotAsk(cluster, fmt.Sprintf("whether its registry has the chart %s: %v", repository.Ref(chart, version), err))
+	w.couldNotAsk(cluster, fmt.Sprintf("whether %s is published", repository.Ref(chart, version)), err)
 	if old := w.oldPin(cluster); old != nil && old.Releases[release.Name].Version == version {
 		return old.Releases[release.Name].Digest, nil
 	}

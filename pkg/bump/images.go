@@ -32,9 +32,9 @@ func (w *planning) pinImage(ctx context.Context, pin *v1alpha1.PinSpec, release 
 	case !couldNotAsk(err):
 		return fmt.Errorf("cluster %q: image %s:%s is to be pinned by digest: %w", cluster, name, tag, err)
 	case i >= 0 && pin.Images[i].Tag == tag:
-		w.couldNotAsk(cluster, fmt.Sprintf("whether image %s:%s still has the pinned digest: %v", name, tag, err))
+		w.couldNotAsk(cluster, fmt.Sprintf("whether image %s:%s still has the pinned digest", name, tag), err)
 	default:
-		w.couldNotAsk(cluster, fmt.Sprintf("for the digest of image %s:%s, which is left to the chart: %v", name, tag, err))
+		w.couldNotAsk(cluster, fmt.Sprintf("for the digest of image %s:%s (left to the chart)", name, tag), err)
 		pin.Images = slices.DeleteFunc(pin.Images, func(image v1alpha1.PinnedImage) bool { return image.Name == name })
 	}
 	return nil

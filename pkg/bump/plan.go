@@ -81,7 +81,7 @@ func Describe(pin *v1alpha1.PinSpec) string {
 // Refusal is a safety rule that fired.
 type Refusal struct {
 	Rule string
-	// Cluster is where; empty for the plan as a whole.
+	// Cluster is where; empty for the plan as a whole. Merged joins several with commas.
 	Cluster string
 	Message string
 	// Reason is why a person went on all the same; empty where nobody did.
@@ -99,6 +99,22 @@ func (r Refusal) Where() string {
 	return r.Rule + " on " + r.Cluster
 }
 
+// Merged returns the refusals with those that say the same of several clusters as one.
+func Merged(refusals []Refusal) []Refusal {
+	var merged []Refusal
+	for _, r := range refusals {
+		i := slices.IndexFunc(merged, func(m Refusal) bool {
+			return m.Rule == r.Rule && m.Message == r.Message && m.Reason == r.Reason && m.Cluster != "" && r.Cluster != ""
+		})
+		if i < 0 {
+			merged = append(merged, r)
+		} else {
+			merged[i].Cluster += ", " + r.Cluster
+		}
+	}
+	return merged
+}
+
 // RefusedError says that safety rules refuse a plan.
 type RefusedError struct{ Refusals []Refusal }
 
@@ -107,7 +123,7 @@ func (*RefusedError) Refused() bool { return true }
 
 func (e *RefusedError) Error() string {
 	var out strings.Builder
-	for i, r := range e.Refusals {
+	for i, r := range Merged(e.Refusals) {
 		if i > 0 {
 			out.WriteString("\n")
 		}

@@ -70,17 +70,8 @@ type planning struct {
 	source func() (Source, error)
 	// ahead is what was asked before it is needed.
 	ahead sync.WaitGroup
-	// unverified is what could not be asked, by cluster; under "" what concerns all.
-	unverified map[string][]string
-}
-
-func (w *planning) couldNotAsk(cluster, what string) {
-	if w.unverified == nil {
-		w.unverified = map[string][]string{}
-	}
-	if !slices.Contains(w.unverified[cluster], what) {
-		w.unverified[cluster] = append(w.unverified[cluster], what)
-	}
+	// unasked is what could not be asked, by cluster; under "" what concerns all.
+	unasked map[string][]unasked
 }
 
 func (p *Planner) progress(text string) {

@@ -2,6 +2,7 @@ package bump
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -39,9 +40,11 @@ type Rule struct {
 	check func(*planning, context.Context, Change) (string, error)
 }
 
+// forward are the operations that bring a version where it has not been; going back must work when nobody answers.
+var forward = []Op{OpBump, OpPromote}
+
 // Rules returns the safety rules, in the order in which refusals are shown.
 func Rules() []Rule {
-	forward := []Op{OpBump, OpPromote}
 	deploying := []Op{OpBump, OpPromote, OpRollback, OpUnhold}
 	return []Rule{
 		{RuleHold, "a pin that is held, or a version that its hold refuses", []Op{OpBump, OpPromote, OpRollback}, (*planning).checkHold},
@@ -72,6 +75,9 @@ func (w *planning) rules(ctx context.Context) error {
 				w.plan.refuse(rule.Name, change.Cluster, message)
 			}
 		}
+	}
+	if message := w.unaskedOf(""); message != "" && slices.Contains(forward, w.plan.Request.Op) {
+		w.plan.refuse(RuleUnverified, "", message)
 	}
 	return w.changelog(ctx)
 }
@@ -159,13 +165,13 @@ func (w *planning) checkAncestry(ctx context.Context, c Change) (string, error) 
 	}
 	source, err := w.openSource()
 	if err != nil {
-		w.couldNotAsk("", fmt.Sprintf("the history of %s: %v", w.component.Source.URL, err))
+		w.couldNotAsk("", "the history of "+w.component.Source.URL, err)
 		return "", nil
 	}
 	on, err := source.OnBranch(ctx, w.branch(), c.New.Commit)
 	switch {
 	case on == gitrepo.Unknown && err != nil:
-		w.couldNotAsk("", fmt.Sprintf("whether %s is on branch %s of %s: %v", c.New.Commit, w.branch(), w.component.Source.URL, err))
+		w.couldNotAsk("", fmt.Sprintf("whether %s is on branch %s of %s", c.New.Commit, w.branch(), w.component.Source.URL), err)
 	case on == gitrepo.Unknown:
 		w.plan.say(fmt.Sprintf("unknown whether %s is on branch %s: %s does not have it", c.New.Commit, w.branch(), w.component.Source.URL))
 	case on == gitrepo.No && !w.allowUnmerged([]string{c.Cluster}):
@@ -223,17 +229,24 @@ func (w *planning) checkStageOrder(ctx context.Context, c Change) (string, error
 	return "", nil
 }
 
+// errNoGates says that nobody was named who could be asked for gates.
+var errNoGates = errors.New("nothing here knows what runs there; --live asks the cluster, --from URL an exporter")
+
+func gateQuestion(gate v1alpha1.Gate, cluster string) string {
+	return fmt.Sprintf("whether the gate %q is open on %s", gate, cluster)
+}
+
 // checkGates asks each gate of a stage on one cluster of the stage before.
 func (w *planning) checkGates(ctx context.Context, to string, own v1alpha1.Stage, cluster string, pin *v1alpha1.PinSpec) string {
 	for _, gate := range own.Requires {
 		if w.Gates == nil {
-			w.couldNotAsk(to, fmt.Sprintf("the gate %q of stage %q: nothing here knows what runs on %s", gate, own.Name, cluster))
+			w.couldNotAsk(to, gateQuestion(gate, cluster), errNoGates)
 			continue
 		}
 		open, err := w.Gates.Open(ctx, gate, cluster, w.component.Name, pin)
 		switch {
 		case err != nil:
-			w.couldNotAsk(to, fmt.Sprintf("the gate %q of stage %q on %s: %v", gate, own.Name, cluster, err))
+			w.couldNotAsk(to, gateQuestion(gate, cluster), err)
 		case !open:
 			return fmt.Sprintf("the gate %q of stage %q is not open: %s on %s", gate, own.Name, Describe(pin), cluster)
 		}
@@ -256,7 +269,7 @@ func (w *planning) checkSoak(ctx context.Context, c Change) (string, error) {
 		}
 		found, err := w.record(ctx, w.component.Name, cluster)
 		if err != nil {
-			w.couldNotAsk(c.Cluster, fmt.Sprintf("since when %s runs %s: %v", cluster, c.To(), err))
+			w.couldNotAsk(c.Cluster, fmt.Sprintf("since when %s runs %s", cluster, c.To()), err)
 			continue
 		}
 		at, known, atLeast := found.since(w.oldPin(cluster))
@@ -264,7 +277,7 @@ func (w *planning) checkSoak(ctx context.Context, c Change) (string, error) {
 		switch {
 		case known && left <= 0:
 		case atLeast:
-			w.couldNotAsk(c.Cluster, fmt.Sprintf("since when %s runs %s%s", cluster, c.To(), found.caution()))
+			w.couldNotAsk(c.Cluster, fmt.Sprintf("since when %s runs %s", cluster, c.To()), gitrepo.ErrShallow)
 		default:
 			return fmt.Sprintf("%s has run %s for %s of the %s that stage %q asks for", cluster, c.To(), soaked(at, known, w.plan.At), soak, own.Name), nil
 		}
@@ -339,9 +352,5 @@ func isBefore(version string, boundary *semver.Version) (bool, error) {
 }
 
 func (w *planning) checkUnverified(_ context.Context, c Change) (string, error) {
-	unasked := slices.Concat(w.unverified[""], w.unverified[c.Cluster])
-	if len(unasked) == 0 {
-		return "", nil
-	}
-	return "could not ask " + strings.Join(unasked, "; could not ask "), nil
+	return w.unaskedOf(c.Cluster), nil
 }

@@ -108,7 +108,7 @@ func TestRules(t *testing.T) {
 		{"downgrade: by time, whatever the counter", func(w *world) {
 			w.sourceErr = errors.New("gone")
 			w.setPin("beta", "app", &v1alpha1.PinSpec{Releases: map[string]v1alpha1.PinnedRelease{"app": {Version: "0.0.1-20261231000000-00000000"}}})
-		}, bumpTo(2, "beta"), []string{"downgrade on beta", "unverified on beta"}, ""},
+		}, bumpTo(2, "beta"), []string{"downgrade on beta", "unverified"}, ""},
 		{"downgrade: the counter goes back, time goes on", func(w *world) {
 			w.files["components/app/component.yaml"] = object("Component", "app", strings.Replace(appSpec, `source: {url: "https://gitlab.example/group/app", branch: main}`, "", 1))
 			w.setPin("beta", "app", &v1alpha1.PinSpec{Releases: map[string]v1alpha1.PinnedRelease{"app": {Version: "0.0.42-20260101000000-00000000"}}})
@@ -148,8 +148,8 @@ func TestRules(t *testing.T) {
 			w.source.parent[commitID(3)] = ""
 		}, bumpTo(3, "beta"), nil, "unknown whether"},
 		{"ancestry: the new commit is gone", func(w *world) { delete(w.source.parent, commitID(2)) }, bumpTo(2, "beta"), nil, "unknown whether " + commitID(2)[:8]},
-		{"ancestry: the source does not answer", func(w *world) { w.source.err = errors.New("no route"); delete(w.source.parent, commitID(2)) }, bumpTo(2, "beta"), []string{"unverified on beta"}, "no route"},
-		{"ancestry: the source cannot be opened", func(w *world) { w.sourceErr = errors.New("connection refused") }, bumpTo(2, "beta"), []string{"unverified on beta"}, "the history of https://gitlab.example/group/app: connection refused"},
+		{"ancestry: the source does not answer", func(w *world) { w.source.err = errors.New("no route"); delete(w.source.parent, commitID(2)) }, bumpTo(2, "beta"), []string{"unverified"}, "no route"},
+		{"ancestry: the source cannot be opened", func(w *world) { w.sourceErr = errors.New("connection refused") }, bumpTo(2, "beta"), []string{"unverified"}, "the history of https://gitlab.example/group/app: connection refused"},
 		{
 			"ancestry: no source", func(w *world) { chartOnly(w, "1.0.0", "1.0.1"); w.sourceErr = errors.New("not asked") },
 			Request{Op: OpBump, Revision: "1.0.1", Scope: Scope{Clusters: []string{"beta"}}},
@@ -166,8 +166,8 @@ func TestRules(t *testing.T) {
 		{"stage order: not installed there", func(w *world) { delete(w.files, "clusters/beta/pins/app.yaml") }, bumpTo(2, "prod"), []string{"stage-order on prod"}, "but not installed"},
 		{"gates: open", gates(fakeGates{open: true}), promote, nil, ""},
 		{"gates: closed", gates(fakeGates{}), promote, []string{"stage-order on prod"}, `the gate "ready" of stage "production" is not open`},
-		{"gates: cannot be asked", gates(fakeGates{err: errors.New("timeout")}), promote, []string{"unverified on prod"}, `the gate "ready" of stage "production" on beta: timeout`},
-		{"gates: nobody to ask", gates(nil), promote, []string{"unverified on prod"}, "nothing here knows what runs on beta"},
+		{"gates: cannot be asked", gates(fakeGates{err: errors.New("timeout")}), promote, []string{"unverified on prod"}, `whether the gate "ready" is open on beta: timeout`},
+		{"gates: nobody to ask", gates(nil), promote, []string{"unverified on prod"}, `whether the gate "ready" is open on beta: nothing here knows what runs there; --live asks the cluster`},
 
 		{"soak: too early", soak(time.Hour), promote, []string{"soak on prod"}, "beta has run " + buildVersion(2) + " for 1h0m0s of the 2h0m0s"},
 		{"soak: just over", soak(2 * time.Hour), promote, nil, ""},
@@ -203,7 +203,7 @@ func TestRules(t *testing.T) {
 			note("0.0.2", true)(w)
 		}, rollback, []string{"note on beta"}, ""},
 
-		{"unverified: the registry, for a whole version", func(w *world) { w.registries.errs["oci://beta.example/apps"] = unreachable("beta") }, bumpTo(2, "beta"), []string{"unverified on beta"}, "whether its registry has the chart"},
+		{"unverified: the registry, for a whole version", func(w *world) { w.registries.errs["oci://beta.example/apps"] = unreachable("beta") }, bumpTo(2, "beta"), []string{"unverified on beta"}, "could not ask whether oci://beta.example/apps/app:" + buildVersion(2) + " is published, nor what is in chart app and which images it needs: connection refused"},
 		{"unverified: an image", func(w *world) { w.deployment(); w.registries.errs["img.example"] = unreachable("img") }, bumpTo(2, "beta"), []string{"unverified on beta"}, "the image img.example/app:1"},
 		{"unverified: not of a rollback", func(w *world) {
 			w.start()
@@ -325,5 +325,23 @@ func TestOverrides(t *testing.T) {
 	plan, err := w.plan(request)
 	if err != nil || plan.Err() != nil || len(plan.Refusals) > 0 || strings.Contains(plan.Message(), "Override") {
 		t.Errorf("an override of a rule that does not fire is not harmless: %v, %v", err, plan)
+	}
+}
+
+// What is refused on several clusters for one reason is said once; each cause of what could not be asked, too.
+func TestRefusalsAreMerged(t *testing.T) {
+	t.Parallel()
+	got := (&RefusedError{Refusals: []Refusal{
+		{Rule: RuleDowngrade, Cluster: "beta", Message: "older"},
+		{Rule: RuleUnverified, Message: "older"},
+		{Rule: RuleDowngrade, Cluster: "local", Message: "older"},
+		{Rule: RuleDowngrade, Cluster: "prod", Message: "much older"},
+	}}).Error()
+	want := `refused by downgrade on beta, local: older
+refused by unverified: older
+refused by downgrade on prod: much older
+to go on all the same, add --override downgrade --override unverified --reason TEXT: it is recorded in the commit`
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }

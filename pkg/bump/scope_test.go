@@ -188,6 +188,20 @@ func TestInstallPinsTheOtherReleases(t *testing.T) {
 	}
 }
 
+// Whoever names no release is told which one was asked for, and the others.
+func TestMissingRevisionNamesTheOtherReleases(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	secondRelease(w, "3.0.0")
+	_, err := w.plan(Request{Op: OpBump, Revision: "3.0.0"})
+	if want := `release "app" was asked for, which follows the component's source: for another write app/RELEASE with one of extra`; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %q in it", err, want)
+	}
+	if _, err := w.plan(Request{Op: OpBump, Release: "app", Revision: "3.0.0"}); err == nil || strings.Contains(err.Error(), "for another") {
+		t.Errorf("a release that was named: %v", err)
+	}
+}
+
 func TestInstallingTheOtherReleaseFirst(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -413,7 +427,7 @@ func TestImagesWithTheirRegistryDown(t *testing.T) {
 	if len(pin.Images) != 1 || pin.Images[0].Name != "docker.io/library/redis" || pin.Releases["app"].Digest != "" {
 		t.Errorf("%+v", pin)
 	}
-	if !strings.Contains(plan.Refusals[0].Message, "which is left to the chart") {
+	if !strings.Contains(plan.Refusals[0].Message, "(left to the chart)") {
 		t.Error(plan.Refusals)
 	}
 	missing := newWorld(t)

@@ -47,7 +47,7 @@ func (w *planning) verifyRelease(ctx context.Context, change Change, name string
 	w.progress(fmt.Sprintf("reading %s for %s", registryOf(source).Ref(chartName, pinned.Version), change.Cluster))
 	published, err := w.Registries.Chart(ctx, registryOf(source), artifact.ChartRef{Name: chartName, Version: pinned.Version, Digest: pinned.Digest})
 	if couldNotAsk(err) {
-		w.couldNotAsk(change.Cluster, fmt.Sprintf("what the chart is and which images it needs: %v", err))
+		w.couldNotAsk(change.Cluster, "what is in chart "+chartName+" and which images it needs", err)
 		return nil
 	}
 	if err != nil {
@@ -160,7 +160,7 @@ func (w *planning) verifyImages(ctx context.Context, cluster string, release v1a
 		switch {
 		case err == nil:
 		case couldNotAsk(err):
-			w.couldNotAsk(cluster, fmt.Sprintf("for the image %s: %v", images[i], err))
+			w.couldNotAsk(cluster, "for the image "+images[i], err)
 		default:
 			wrong = append(wrong, err)
 		}
