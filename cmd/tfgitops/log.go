@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"text/tabwriter"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/bump"
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/control"
 )
 
 func newLogCmd(o *options) *cobra.Command {
@@ -44,6 +47,11 @@ func newLogCmd(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if len(history) == 0 {
+				if err := checkNames(cmd.Context(), ws.Root.FS(), component, cluster); err != nil {
+					return err
+				}
+			}
 			if limit > 0 {
 				history = history[:min(limit, len(history))]
 			}
@@ -56,6 +64,19 @@ func newLogCmd(o *options) *cobra.Command {
 	_ = cmd.RegisterFlagCompletionFunc("cluster", o.completeClusters)
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
+}
+
+// checkNames refuses a component or a cluster that is neither here nor in history, where an empty answer would mislead.
+func checkNames(ctx context.Context, root fs.FS, component, cluster string) error {
+	only := control.Only{Components: []string{}, Clusters: []string{}}
+	if component != "" {
+		only.Components = append(only.Components, component)
+	}
+	if cluster != "" {
+		only.Clusters = append(only.Clusters, cluster)
+	}
+	_, findings := control.Load(ctx, root, only)
+	return findings.Err()
 }
 
 // logEntry is one change in the JSON and YAML output.
@@ -95,7 +116,7 @@ func logTable(out io.Writer, entries []logEntry) error {
 	return table.Flush()
 }
 
-// logVersion counts incompatible changes of the JSON and YAML form.
+// logDocument is the JSON and YAML form; Version counts its incompatible changes.
 type logDocument struct {
 	Version int        `json:"version"`
 	Changes []logEntry `json:"changes"`
