@@ -26,6 +26,8 @@ type diffFlags struct {
 	charts, offline      bool
 	commits              bool
 	workers              int
+	live                 bool
+	kubeconfig           string
 }
 
 func newDiffCmd(o *options) *cobra.Command {
@@ -39,13 +41,23 @@ revision, by default the merge base with the main branch; HEAD another, by defau
 several clusters is shown once. docs/reference/risks.md lists the risk rules; a component silences one in its file.
 
 Secrets are never shown: a fingerprint says whether one changed. Those of one machine can be compared with each other, and
-those of machines with the same TFGITOPS_FINGERPRINT_KEY. What charts expand to is kept in the cache, sealed with that key.`,
+those of machines with the same TFGITOPS_FINGERPRINT_KEY. What charts expand to is kept in the cache, sealed with that key.
+
+With --live it compares what Helm last installed on one cluster, as Helm's own record there says, with what the working tree
+would have Helm install: what somebody upgraded by hand shows before Flux undoes it. It needs the right to read Secrets
+there. Changes made with kubectl are in no record; status calls them drifted.`,
 		Example: `  tfgitops diff
   tfgitops diff main my-branch --charts --fail-on high
   tfgitops diff --charts -o markdown > note.md
-  tfgitops diff v1 v2 --cluster tools --component jobs-api -o html > diff.html`,
+  tfgitops diff v1 v2 --cluster tools --component jobs-api -o html > diff.html
+  tfgitops diff --live --cluster tools --component jobs-api`,
 		Args: usageArgs(cobra.MaximumNArgs(2)),
-		RunE: func(cmd *cobra.Command, args []string) error { return o.diff(cmd, f, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.live {
+				return o.diffLive(cmd, f, args)
+			}
+			return o.diff(cmd, f, args)
+		},
 	}
 	flags := cmd.Flags()
 	flags.StringSliceVar(&f.clusters, "cluster", nil, "only this `CLUSTER` (repeatable)")
@@ -56,7 +68,13 @@ those of machines with the same TFGITOPS_FINGERPRINT_KEY. What charts expand to 
 	flags.BoolVar(&f.charts, "charts", false, "expand the charts of changed releases, and compare what Helm applies")
 	flags.BoolVar(&f.offline, "offline", false, "take charts from the cache only")
 	flags.BoolVar(&f.commits, "commits", false, "list the commits between old and new pins, from the components' sources")
+	flags.BoolVar(&f.live, "live", false, "compare what Helm last installed on one cluster with the working tree")
+	flags.StringVar(&f.kubeconfig, "kubeconfig", "", "with --live: the kubeconfig `FILE` (default: kubectl's)")
 	flags.IntVar(&f.workers, "workers", 0, "do `N` things at once (default: as many as there are processors)")
+	_ = cmd.MarkFlagFilename("kubeconfig")
+	for _, other := range []string{"fail-on", "commits", "charts"} {
+		cmd.MarkFlagsMutuallyExclusive("live", other)
+	}
 	_ = cmd.RegisterFlagCompletionFunc("cluster", o.completeClusters)
 	_ = cmd.RegisterFlagCompletionFunc("component", o.completeComponents)
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(strings.Split(formatNames(), ", "), cobra.ShellCompDirectiveNoFileComp))

@@ -118,6 +118,9 @@ func (s Summary) riskSentence() string {
 		}
 	}
 	text := "no risks found"
+	if s.Unjudged {
+		text = "risk rules judge changes of the control repo, not this"
+	}
 	if len(words) > 0 {
 		text = "risks: " + strings.Join(words, ", ")
 	}

@@ -210,4 +210,6 @@ type Summary struct {
 	Low        int `json:"low"`
 	Silenced   int `json:"silenced"`
 	Problems   int `json:"problems"`
+	// Unjudged says that no risk rule looked at it.
+	Unjudged bool `json:"unjudged,omitempty"`
 }
