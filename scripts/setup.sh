@@ -1,10 +1,20 @@
 #!/usr/bin/env bash
-# Installs what the checks need beyond Go, Git and make, with apt: shellcheck, and Nix for `make nix-check`.
-# Safe to run again. Where apt or root is missing it says what to install by hand, and goes on.
+# Installs what the checks need beyond Go, Git and make, with apt: shellcheck, Nix for `make nix-check`, and promtool, which
+# tries out the alert rules. Safe to run again. Where apt or root is missing it says what to install by hand, and goes on.
 set -euo pipefail
 
 # program:Debian package
-readonly needed=(shellcheck:shellcheck nix-instantiate:nix-bin)
+readonly needed=(shellcheck:shellcheck nix-instantiate:nix-bin promtool:prometheus)
+
+# install_promtool takes promtool out of the package of Prometheus: installed, that would start a server.
+install_promtool() {
+	local dir
+	dir=$(mktemp -d)
+	chmod 755 "$dir"
+	(cd "$dir" && apt-get download -q prometheus && dpkg-deb --extract prometheus_*.deb unpacked)
+	install "$dir/unpacked/usr/bin/promtool" /usr/local/bin/promtool
+	rm -rf "$dir"
+}
 
 missing=()
 for pair in "${needed[@]}"; do
@@ -14,11 +24,15 @@ done
 if ((${#missing[@]} == 0)); then
 	echo "setup: everything is installed"
 elif ! command -v apt-get >/dev/null; then
-	echo "setup: no apt-get here: install ${missing[*]} by hand (make lint and make nix-check need them)"
+	echo "setup: no apt-get here: install ${missing[*]} by hand (make lint, make nix-check and the tests of the alert rules need them)"
 elif ((EUID != 0)); then
-	echo "setup: not root: run sudo apt-get install ${missing[*]} (make lint and make nix-check need them)"
+	echo "setup: not root: run sudo scripts/setup.sh, or install ${missing[*]} (make lint, make nix-check and the tests of the alert rules need them)"
 else
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get update -q
-	apt-get install -q -y --no-install-recommends "${missing[@]}"
+	packages=()
+	for package in "${missing[@]}"; do
+		if [[ $package == prometheus ]]; then install_promtool; else packages+=("$package"); fi
+	done
+	if ((${#packages[@]} > 0)); then apt-get install -q -y --no-install-recommends "${packages[@]}"; fi
 fi

@@ -197,6 +197,10 @@ func TestApplyWithoutFlux(t *testing.T) {
 	if diff := cmp.Diff(want, b.shows(t)); diff != "" {
 		t.Errorf("installed (-want +got):\n%s", diff)
 	}
+	live := []string{"diff", "--live", "--cluster", "laptop", "--kubeconfig", b.Kubeconfig, "--exit-code"}
+	if said := b.run(t, 1, live...); !strings.Contains(said, "upgrade") || strings.Contains(said, "data.word") {
+		t.Errorf("all that differs is that it would be an upgrade now:\n%s", said)
+	}
 	var record corev1.Secret
 	if err := b.Get(t.Context(), client.ObjectKey{Namespace: "by-hand", Name: "sh.helm.release.v1.by-hand.v1"}, &record); err != nil {
 		t.Errorf("Helm's record: %v", err)
@@ -211,6 +215,9 @@ func TestApplyWithoutFlux(t *testing.T) {
 	if !strings.Contains(said, "-  version: 1.0.0") || !strings.Contains(said, "+  version: 2.0.0") {
 		t.Errorf("no difference is shown:\n%s", said)
 	}
+	if said := b.run(t, 1, live...); !strings.Contains(said, "by-hand 2.0.0 → 1.0.0") || !strings.Contains(said, "data.version") {
+		t.Errorf("what was applied by hand, and would be undone:\n%s", said)
+	}
 	want["version"], want["upgrade"] = "2.0.0", "true"
 	if diff := cmp.Diff(want, b.shows(t)); diff != "" {
 		t.Errorf("upgraded (-want +got):\n%s", diff)
@@ -223,6 +230,9 @@ func TestApplyWithoutFlux(t *testing.T) {
 		t.Errorf("handing back what is not pinned:\n%s", said)
 	}
 	b.apply(t, 0, "--yes")
+	if said := b.run(t, 0, live...); !strings.Contains(said, "Nothing differs.") {
+		t.Errorf("Helm installed what is pinned:\n%s", said)
+	}
 	b.apply(t, 0, "--restore")
 	if err := b.Get(t.Context(), key, &hr); err != nil || hr.Spec.Suspend || hr.Annotations["tfgitops.toolforge.org/suspended-because"] != "" {
 		t.Errorf("%v: suspended %t, annotations %v", err, hr.Spec.Suspend, hr.Annotations)
