@@ -46,9 +46,9 @@ it at the newest commit is another program's work, such as git-sync.`,
 			if interval < time.Second || upstreamInterval < time.Second {
 				return usageError{errors.New("--interval and --upstream-interval take a second or more")}
 			}
-			source := &viewSource{o: o, flags: f, upstreamInterval: upstreamInterval, probes: map[string]time.Time{}}
+			source := &viewSource{o: o, flags: f, upstreamInterval: upstreamInterval, probes: live.NewProbes(o.now())}
 			return serve(cmd, listen, &live.Exporter{
-				Refresh: source.view, Interval: interval, Jitter: rand.Float64, Sleep: artifact.SystemClock{}.Sleep,
+				Refresh: source.view, Probes: source.probes.Last(), Interval: interval, Jitter: rand.Float64, Sleep: artifact.SystemClock{}.Sleep,
 				Token: o.getenv(tokenVariable), Say: func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), text) },
 			})
 		},
@@ -99,53 +99,39 @@ type viewSource struct {
 
 	upstream *live.Upstream
 	asked    time.Time
-	probes   map[string]time.Time
+	probes   *live.Probes
 }
 
 // view reads all that a report is made of. Only a control repo that cannot be read ends it: everything else is unknown.
 func (s *viewSource) view(ctx context.Context) (live.View, error) {
+	began, took := s.o.now(), map[string]time.Duration{}
 	repo, err := s.o.openControlRepo(ctx)
 	if err != nil {
 		return live.View{}, err
 	}
 	defer repo.close()
+	s.probes.Repo(began, repo.ClusterNames())
+	reading := s.o.now()
 	snapshot, err := s.flags.snapshot(ctx, s.o, repo.clusters())
 	if err != nil {
 		return live.View{}, err
 	}
+	took["clusters"] = s.o.now().Sub(reading)
+	s.probes.Snapshot(snapshot)
 	history, err := repo.history(ctx, snapshot)
 	if err != nil {
 		return live.View{}, err
 	}
-	now := s.o.now()
-	s.probes["control-repo"] = now
-	if snapshot != nil {
-		for name, cluster := range snapshot.Clusters {
-			if cluster.Error == "" {
-				s.probes["cluster/"+name] = cluster.Time
-			}
-		}
-	}
-	if now.Sub(s.asked) >= s.upstreamInterval {
+	if asking := s.o.now(); asking.Sub(s.asked) >= s.upstreamInterval {
 		if s.upstream, err = s.o.asker().Ask(ctx, repo.Repo, live.Waiting, live.Present); err != nil {
 			return live.View{}, err
 		}
-		s.asked = now
-		s.noteUpstream(now)
+		s.asked = asking
+		s.probes.Upstream(asking, s.upstream, repo.ComponentNames())
+		took["upstream"] = s.o.now().Sub(asking)
 	}
-	probes := map[string]time.Time{}
-	for target, at := range s.probes {
-		probes[target] = at
-	}
-	return live.View{Report: live.Status(repo.Repo, snapshot, history, s.upstream, now), Snapshot: snapshot, Probes: probes}, nil
-}
-
-// noteUpstream counts sources and registries as read where any of them answered: one that is away has no numbers.
-func (s *viewSource) noteUpstream(now time.Time) {
-	if len(s.upstream.Waiting) > 0 {
-		s.probes["sources"] = now
-	}
-	if len(s.upstream.Present) > 0 {
-		s.probes["registries"] = now
-	}
+	now := s.o.now()
+	report := live.Status(repo.Repo, snapshot, history, s.upstream, now)
+	took["all"] = now.Sub(began)
+	return live.View{Report: report, Snapshot: snapshot, Probes: s.probes.Last(), Took: took}, nil
 }

@@ -18,7 +18,7 @@ import (
 func testView(t testing.TB) View {
 	t.Helper()
 	repo, snapshot, history, upstream := world(t)
-	return View{Report: Status(repo, snapshot, history, upstream, testNow()), Snapshot: snapshot, Probes: map[string]time.Time{"cluster/prod": testNow()}}
+	return View{Report: Status(repo, snapshot, history, upstream, testNow()), Snapshot: snapshot, Probes: map[string]time.Time{"cluster/prod": testNow()}, Took: map[string]time.Duration{"all": 2500 * time.Millisecond}}
 }
 
 func get(t *testing.T, server *httptest.Server, path, token string) (*http.Response, string) {
@@ -47,7 +47,7 @@ func get(t *testing.T, server *httptest.Server, path, token string) (*http.Respo
 
 func TestExporter(t *testing.T) {
 	t.Parallel()
-	exporter := &Exporter{Token: "read-me"}
+	exporter := &Exporter{Token: "read-me", Probes: NewProbes(testNow()).Last()}
 	server := httptest.NewServer(exporter.Handler())
 	t.Cleanup(server.Close)
 	check := func(path, token string, code int, shows string) {
@@ -61,7 +61,7 @@ func TestExporter(t *testing.T) {
 	check("/readyz", "", 503, notYet)
 	check("/snapshot", "read-me", 503, notYet)
 	check("/", "", 503, notYet)
-	check("/metrics", "", 200, "")
+	check("/metrics", "", 200, `tfgitops_probe_last_success_timestamp_seconds{target="control-repo"} 1.7`)
 	view := testView(t)
 	if err := exporter.show(view); err != nil {
 		t.Fatal(err)

@@ -28,11 +28,12 @@ var (
 	releaseHeld   = metric{"tfgitops_release_suspended", "Whether Flux was told to leave a release alone.", []string{"component", "cluster", "release"}}
 	sourceBehind  = metric{"tfgitops_cluster_source_behind_seconds", "How old the oldest commit of the control repo is that Flux has not applied; 0: there is none.", []string{"cluster"}}
 	artifactThere = metric{"tfgitops_pin_artifact_present", "Whether what is pinned is in its registry.", []string{"component", "cluster", "artifact"}}
-	probeTime     = metric{"tfgitops_probe_last_success_timestamp_seconds", "When a source of these numbers was read last.", []string{"target"}}
+	probeTime     = metric{"tfgitops_probe_last_success_timestamp_seconds", "When a source of these numbers was read last; when the exporter started, where it never was.", []string{"target"}}
+	tookTime      = metric{"tfgitops_refresh_duration_seconds", "How long the last refresh took, by part: clusters, upstream, all.", []string{"part"}}
 )
 
 func allMetrics() []metric {
-	return []metric{pinInfo, liveInfo, pinTime, pinBehind, pinOldest, driftGauge, releaseStatus, releaseHeld, sourceBehind, artifactThere, probeTime}
+	return []metric{pinInfo, liveInfo, pinTime, pinBehind, pinOldest, driftGauge, releaseStatus, releaseHeld, sourceBehind, artifactThere, probeTime, tookTime}
 }
 
 // Collector gives Prometheus the numbers of one report: a component that is gone leaves no series behind.
@@ -50,6 +51,9 @@ func (c Collector) Collect(to chan<- prometheus.Metric) {
 	send := sender{to: to, descs: map[string]*prometheus.Desc{}}
 	for target, at := range c.View.Probes {
 		send.gauge(probeTime, seconds(at), target)
+	}
+	for part, took := range c.View.Took {
+		send.gauge(tookTime, took.Seconds(), part)
 	}
 	report := c.View.Report
 	for _, cluster := range report.Clusters {
