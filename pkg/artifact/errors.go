@@ -72,7 +72,7 @@ func (e *Error) Error() string {
 // Cause says why, without what was being done and to what: for texts that say that themselves.
 func (e *Error) Cause() string {
 	text := cmp.Or(e.Detail, e.Kind.Error())
-	if hint := hints[e.Kind]; hint != "" && e.Kind != ErrUnreachable { // whose hint is about the thing
+	if hint := hints[e.Kind]; hint != "" && !errors.Is(e.Kind, ErrUnreachable) { // whose hint is about the thing
 		text += " (" + hint + ")"
 	}
 	return text
