@@ -34,6 +34,7 @@ func newExporterCmd(o *options) *cobra.Command {
   /metrics    for Prometheus
   /           the page of "status -o html"
   /snapshot   what the clusters run, as JSON, to who sends the token of ` + tokenVariable + ` as a bearer token: for --from
+  /upstream   what sources and registries have, in the same way
   /healthz    whether the process is there
   /readyz     whether there is something to show
 
@@ -123,7 +124,7 @@ func (s *viewSource) view(ctx context.Context) (live.View, error) {
 		return live.View{}, err
 	}
 	if asking := s.o.now(); asking.Sub(s.asked) >= s.upstreamInterval {
-		if s.upstream, err = s.o.asker().Ask(ctx, repo.Repo, live.Waiting, live.Present); err != nil {
+		if s.upstream, err = s.o.asker().Ask(ctx, repo.Repo, live.Waiting, live.Present, live.Published); err != nil {
 			return live.View{}, err
 		}
 		s.asked = asking
@@ -133,5 +134,5 @@ func (s *viewSource) view(ctx context.Context) (live.View, error) {
 	now := s.o.now()
 	report := live.Status(repo.Repo, snapshot, history, s.upstream, now)
 	took["all"] = now.Sub(began)
-	return live.View{Report: report, Snapshot: snapshot, Probes: s.probes.Last(), Took: took}, nil
+	return live.View{Report: report, Snapshot: snapshot, Upstream: s.upstream, Probes: s.probes.Last(), Took: took}, nil
 }

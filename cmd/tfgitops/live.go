@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,7 @@ type liveFlags struct {
 
 func (f *liveFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.kubeconfig, "kubeconfig", "", "the kubeconfig `FILE` (default: as kubectl finds it)")
+	_ = cmd.MarkFlagFilename("kubeconfig")
 	cmd.Flags().StringVar(&f.from, "from", "", "read the clusters from the exporter at this `URL`; its read token is taken from "+tokenVariable)
 	cmd.Flags().DurationVar(&f.timeout, "cluster-timeout", 15*time.Second, "how long to wait for each cluster")
 	cmd.MarkFlagsMutuallyExclusive("kubeconfig", "from")
@@ -63,6 +65,19 @@ func (f *liveFlags) snapshot(ctx context.Context, o *options, clusters []*contro
 	}
 	return reader.Snapshot(ctx, clusters)
 }
+
+// upstream asks sources and registries, or what an exporter was told by them.
+func (f *liveFlags) upstream(ctx context.Context, o *options, repo *control.Repo, questions ...live.Question) (*live.Upstream, error) {
+	if f.from == "" {
+		return o.asker().Ask(ctx, repo, questions...)
+	}
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(f.timeout, fetchTimeout))
+	defer cancel()
+	return live.FetchUpstream(ctx, &http.Client{}, f.from, o.getenv(tokenVariable))
+}
+
+// fetchTimeout is how long an exporter may take where no flag says it.
+const fetchTimeout = 15 * time.Second
 
 // controlRepo is an open control repo with its history.
 type controlRepo struct {

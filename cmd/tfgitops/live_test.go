@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -163,6 +164,69 @@ func TestStatusCommand(t *testing.T) {
 	}
 }
 
+// TestStatusWatch watches a cluster whose upgrade ends well, and then goes away.
+func TestStatusWatch(t *testing.T) {
+	t.Parallel()
+	server := liveServer(t, "0.9.0", "Unknown", "Progressing")
+	upgraded := liveServer(t, "1.0.0", "True", "UpgradeSucceeded")
+	var now atomic.Value
+	now.Store(http.HandlerFunc(server.Config.Handler.ServeHTTP))
+	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		now.Load().(http.HandlerFunc)(w, r) //nolint:forcetypeassert // stored here alone
+	})
+	dir, kubeconfig := liveRepo(t, "", server)
+	ctx, cancel := context.WithCancel(t.Context())
+	reader, writer := io.Pipe()
+	var messages bytes.Buffer
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{"-C", dir, "status", "--upstream=false", "--kubeconfig", kubeconfig, "--watch", "--interval", "1s"}, deps{
+			in: strings.NewReader(""), out: writer, err: &messages, now: time.Now, getenv: func(string) string { return "" },
+		})
+		_ = writer.Close()
+	}()
+	var lines []string
+	for scanner := bufio.NewScanner(reader); scanner.Scan(); {
+		line := scanner.Text()
+		lines = append(lines, line)
+		switch {
+		case strings.HasPrefix(line, "verdict: pending"):
+			now.Store(http.HandlerFunc(upgraded.Config.Handler.ServeHTTP))
+		case strings.HasSuffix(line, "web on prod: pending 0.9.0 → ok 1.0.0"):
+			now.Store(http.HandlerFunc(http.NotFound))
+		case strings.Contains(line, "web on prod: ok 1.0.0 → unknown"):
+			cancel()
+		}
+	}
+	if code := <-ended; code != exitDone {
+		t.Errorf("exit code %d:\n%s\n%s", code, strings.Join(lines, "\n"), messages.String())
+	}
+	cancel()
+	code, _, said := runLive(t, nil, "-C", dir, "status", "--watch", "-o", "json")
+	if code != exitFailed || !strings.Contains(said, "--watch shows the table") {
+		t.Errorf("with JSON: exit code %d: %s", code, said)
+	}
+}
+
+func TestFit(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		text          string
+		width, height int
+		want          string
+	}{
+		"fits":          {"one\ntwo\n", 3, 3, "one\ntwo\n"},
+		"too wide":      {"four\n", 3, 3, "fo…\n"},
+		"too long":      {"1\n2\n3\n4\n", 20, 4, "1\n2\n… 2 more lines\n"},
+		"no size known": {"1\n2\n", 0, 0, "1\n2\n"},
+	}
+	for name, test := range tests {
+		if got := fit(test.text, test.width, test.height); got != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
+}
+
 func forbidLeases(otherwise http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.URL.Path, "/leases") {
@@ -228,6 +292,11 @@ func TestWaitCommand(t *testing.T) {
 func TestExporterCommand(t *testing.T) {
 	t.Parallel()
 	dir, kubeconfig := liveRepo(t, "", liveServer(t, "1.0.0", "True", "UpgradeSucceeded"))
+	charts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "apiVersion: v1\nentries:\n  web: [{name: web, version: 1.0.0, urls: [a.tgz]}, {name: web, version: 1.1.0, urls: [b.tgz]}]\n")
+	}))
+	t.Cleanup(charts.Close)
+	chartsFrom(t, dir, charts.URL)
 	ctx, cancel := context.WithCancel(t.Context())
 	reader, writer := io.Pipe()
 	ended := make(chan int, 1)
@@ -244,7 +313,7 @@ func TestExporterCommand(t *testing.T) {
 	go func() { _, _ = io.Copy(io.Discard, reader) }()
 	code, out, said := exitFailed, "", ""
 	for range 100 {
-		if code, out, said = runLive(t, token, "-C", dir, "status", "--upstream=false", "--exit-code", "--from", address); code == exitDone {
+		if code, out, said = runLive(t, token, "-C", dir, "status", "--exit-code", "--from", address); code == exitDone {
 			break
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -254,6 +323,9 @@ func TestExporterCommand(t *testing.T) {
 	}
 	if code, out, said := runLive(t, token, "-C", dir, "wait", "web", "--cluster", "prod", "--from", address); code != exitDone {
 		t.Errorf("wait --from: exit code %d:\n%s%s", code, out, said)
+	}
+	if code, out, said := runLive(t, token, "-C", dir, "outdated", "--from", address); code != exitDone || !strings.Contains(out, "1.1.0") {
+		t.Errorf("outdated --from: exit code %d:\n%s%s", code, out, said)
 	}
 	if code, _, said := runLive(t, nil, "-C", dir, "status", "--upstream=false", "--from", address); code != exitFailed || !strings.Contains(said, tokenVariable) {
 		t.Errorf("without the token: exit code %d:\n%s", code, said)
@@ -269,19 +341,25 @@ func TestExporterCommand(t *testing.T) {
 	}
 }
 
-func TestOutdatedWithoutAnAnswerFails(t *testing.T) {
-	t.Parallel()
-	server := httptest.NewServer(http.NotFoundHandler())
-	server.Close()
-	dir, _ := liveRepo(t, "", nil)
+// chartsFrom has the repo take its charts from another place.
+func chartsFrom(t *testing.T, dir, url string) {
+	t.Helper()
 	file := filepath.Join(dir, "tfgitops.yaml")
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(text), "https://charts.example.org", server.URL)), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(text), "https://charts.example.org", url)), 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestOutdatedWithoutAnAnswerFails(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.NotFoundHandler())
+	server.Close()
+	dir, _ := liveRepo(t, "", nil)
+	chartsFrom(t, dir, server.URL)
 	code, out, messages := runLive(t, nil, "-C", dir, "outdated")
 	if code != exitFailed || !strings.Contains(messages, "unknown") {
 		t.Errorf("exit code %d:\n%s%s", code, out, messages)

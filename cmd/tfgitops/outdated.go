@@ -9,16 +9,18 @@ import (
 )
 
 func newOutdatedCmd(o *options) *cobra.Command {
-	output := ""
+	f, output := &liveFlags{}, ""
 	cmd := &cobra.Command{
 		Use:     "outdated",
 		Short:   "Show what is merged or published and not pinned",
 		GroupID: groupLive,
 		Long: `Outdated compares each pin with its component's source branch and its chart's repository: what is merged and not pinned,
 what is published and not pinned, and what is merged and was never published, which is where CI broke. For charts that
-nobody here builds it shows newer stable versions, by semantic version. It asks no cluster.`,
+nobody here builds it shows newer stable versions, by semantic version. It asks no cluster. Where sources or registries
+cannot be reached from here, --from takes what an exporter was told by them, which may be some minutes old.`,
 		Example: `  tfgitops outdated
-  tfgitops outdated -o json | jq '.rows[] | select(.unpublished > 0)'`,
+  tfgitops outdated -o json | jq '.rows[] | select(.unpublished > 0)'
+  TFGITOPS_TOKEN=… tfgitops outdated --from https://tfgitops.example.org`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			write, err := pickFormat(live.OutdatedFormats(), output)
@@ -30,7 +32,7 @@ nobody here builds it shows newer stable versions, by semantic version. It asks 
 				return err
 			}
 			defer repo.close()
-			upstream, err := o.asker().Ask(cmd.Context(), repo.Repo, live.Waiting, live.Published)
+			upstream, err := f.upstream(cmd.Context(), o, repo.Repo, live.Waiting, live.Published)
 			if err != nil {
 				return err
 			}
@@ -44,6 +46,7 @@ nobody here builds it shows newer stable versions, by semantic version. It asks 
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&f.from, "from", "", "ask the exporter at this `URL` instead; its read token is taken from "+tokenVariable)
 	registerOutput(cmd, &output, live.OutdatedFormats())
 	return cmd
 }

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -11,19 +13,22 @@ import (
 )
 
 func newStatusCmd(o *options) *cobra.Command {
-	f, filter := &liveFlags{}, live.Filter{}
+	q := &statusQuery{o: o, askUpstream: true}
 	var failOn []string
-	output, exit, upstream := "", false, true
+	output, exit, watch, every := "", false, false, 10*time.Second
 	cmd := &cobra.Command{
 		Use:     "status",
 		Short:   "Show what each cluster runs, against what is pinned, worst first",
 		GroupID: groupLive,
 		Long: "Status compares the pins of the working tree with what the clusters run, and with what waits in the components' sources\n" +
 			"and registries. A cluster is read through the kubeconfig context that its cluster.yaml names, or from an exporter\n" +
-			"(--from). What cannot be read is unknown, never ok; with no cluster at hand, pins and history are shown alone.\n\nThe states, worst first:\n\n" + stateTable(),
+			"(--from). What cannot be read is unknown, never ok; with no cluster at hand, pins and history are shown alone.\n\n" +
+			"With --watch it looks again and again, until it is interrupted: on a terminal it shows the table anew, elsewhere what has\n" +
+			"changed since, a line each.\n\nThe states, worst first:\n\n" + stateTable(),
 		Example: `  tfgitops status
   tfgitops status --stage production --fail-on failed,drifted
   tfgitops status -o html > status.html
+  tfgitops status --watch --component jobs-api
   TFGITOPS_TOKEN=… tfgitops status --from https://tfgitops.example.org`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -35,7 +40,14 @@ func newStatusCmd(o *options) *cobra.Command {
 			if err != nil {
 				return usageError{err}
 			}
-			report, err := o.status(cmd, f, filter, upstream)
+			q.cmd = cmd
+			if watch {
+				if output != "table" || exit || len(states) > 0 || every < time.Second {
+					return usageError{errors.New("--watch shows the table, without -o, --exit-code and --fail-on, and --interval takes a second or more")}
+				}
+				return q.watch(cmd.Context(), every)
+			}
+			report, err := q.report(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -48,14 +60,16 @@ func newStatusCmd(o *options) *cobra.Command {
 			return nil
 		},
 	}
-	f.register(cmd)
+	q.flags.register(cmd)
 	registerOutput(cmd, &output, live.Formats())
-	cmd.Flags().StringSliceVar(&filter.Clusters, "cluster", nil, "on this `CLUSTER` only (repeatable)")
-	cmd.Flags().StringSliceVar(&filter.Components, "component", nil, "this `COMPONENT` only (repeatable)")
-	cmd.Flags().StringSliceVar(&filter.Stages, "stage", nil, "on the clusters of this `STAGE` only (repeatable)")
+	cmd.Flags().StringSliceVar(&q.filter.Clusters, "cluster", nil, "on this `CLUSTER` only (repeatable)")
+	cmd.Flags().StringSliceVar(&q.filter.Components, "component", nil, "this `COMPONENT` only (repeatable)")
+	cmd.Flags().StringSliceVar(&q.filter.Stages, "stage", nil, "on the clusters of this `STAGE` only (repeatable)")
 	cmd.Flags().StringSliceVar(&failOn, "fail-on", nil, "exit 1 if anything is in one of these `STATES`")
 	cmd.Flags().BoolVar(&exit, "exit-code", false, "exit 1 unless everything is ok")
-	cmd.Flags().BoolVar(&upstream, "upstream", upstream, "ask sources what waits, and registries for what is pinned")
+	cmd.Flags().BoolVar(&watch, "watch", false, "look again and again")
+	cmd.Flags().DurationVar(&every, "interval", every, "with --watch: how often")
+	cmd.Flags().BoolVar(&q.askUpstream, "upstream", q.askUpstream, "ask sources what waits, and registries for what is pinned")
 	_ = cmd.RegisterFlagCompletionFunc("cluster", o.completeClusters)
 	_ = cmd.RegisterFlagCompletionFunc("component", o.completeComponents)
 	return cmd
@@ -70,36 +84,51 @@ func stateTable() string {
 	return strings.TrimRight(out.String(), "\n")
 }
 
-// status gathers all that a report is made of, and makes it.
-func (o *options) status(cmd *cobra.Command, f *liveFlags, filter live.Filter, askUpstream bool) (*live.Report, error) {
-	ctx := cmd.Context()
-	repo, err := o.openControlRepo(ctx)
+// statusQuery gathers all that a report is made of. It may be asked again.
+type statusQuery struct {
+	o           *options
+	cmd         *cobra.Command
+	flags       liveFlags
+	filter      live.Filter
+	askUpstream bool
+
+	upstream *live.Upstream
+	asked    time.Time
+	told     bool // that no cluster is at hand
+}
+
+// upstreamAge is how old what waits upstream may be when a report is made again.
+const upstreamAge = 10 * time.Minute
+
+func (q *statusQuery) report(ctx context.Context) (*live.Report, error) {
+	repo, err := q.o.openControlRepo(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer repo.close()
-	if err := repo.knows(filter); err != nil {
+	if err := repo.knows(q.filter); err != nil {
 		return nil, err
 	}
-	snapshot, err := f.snapshot(ctx, o, repo.clusters())
+	snapshot, err := q.flags.snapshot(ctx, q.o, repo.clusters())
 	if err != nil {
 		return nil, err
 	}
-	if snapshot == nil {
-		fmt.Fprintln(cmd.ErrOrStderr(), "no cluster at hand: the kubeconfig has none of the contexts that the cluster.yaml files name; pins and history only")
+	if snapshot == nil && !q.told {
+		q.told = true
+		fmt.Fprintln(q.cmd.ErrOrStderr(), "no cluster at hand: the kubeconfig has none of the contexts that the cluster.yaml files name; pins and history only")
 	}
 	history, err := repo.history(ctx, snapshot)
 	if err != nil {
 		return nil, err
 	}
-	var upstream *live.Upstream
-	if askUpstream {
-		if upstream, err = o.asker().Ask(ctx, repo.Repo, live.Waiting, live.Present); err != nil {
+	if q.askUpstream && q.o.now().Sub(q.asked) >= upstreamAge {
+		if q.upstream, err = q.flags.upstream(ctx, q.o, repo.Repo, live.Waiting, live.Present); err != nil {
 			return nil, err
 		}
-		warn(cmd.ErrOrStderr(), upstream)
+		q.asked = q.o.now()
+		warn(q.cmd.ErrOrStderr(), q.upstream)
 	}
-	report := live.Status(repo.Repo, snapshot, history, upstream, o.now()).Only(filter)
+	report := live.Status(repo.Repo, snapshot, history, q.upstream, q.o.now()).Only(q.filter)
 	return &report, nil
 }
 

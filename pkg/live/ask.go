@@ -48,7 +48,7 @@ const (
 // Ask asks the questions about all that is pinned. The error is the context's alone.
 func (a Asker) Ask(ctx context.Context, repo *control.Repo, questions ...Question) (*Upstream, error) {
 	asking := &asking{Asker: a, repo: repo, upstream: &Upstream{
-		Waiting: map[string]map[string][]Commit{}, Versions: map[ChartKey][]artifact.Version{}, Present: map[ChartVersion]bool{}, Errors: map[string]string{},
+		Version: UpstreamVersion, Waiting: map[string]map[string][]Commit{}, Versions: map[ChartKey][]PublishedVersion{}, Present: map[ChartVersion]bool{}, Errors: map[string]string{},
 	}}
 	asking.group.SetLimit(cmp.Or(a.Parallel, askParallel))
 	for _, question := range questions {
@@ -228,9 +228,17 @@ func (a *asking) published(ctx context.Context) {
 		seen[chart.ChartKey] = true
 		a.one(ctx, repository.Ref(chart.Chart, ""), func(ctx context.Context) (func(*Upstream), error) {
 			versions, err := a.Registries.Versions(ctx, repository, chart.Chart)
-			return func(u *Upstream) { u.Versions[chart.ChartKey] = versions }, err
+			return func(u *Upstream) { u.Versions[chart.ChartKey] = published(versions) }, err
 		})
 	})
+}
+
+func published(versions []artifact.Version) []PublishedVersion {
+	list := make([]PublishedVersion, len(versions))
+	for i, version := range versions {
+		list[i] = PublishedVersion{Version: version.Version, Created: version.Created}
+	}
+	return list
 }
 
 // Problems returns what could not be asked, a line each, sorted.

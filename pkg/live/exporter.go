@@ -19,6 +19,7 @@ import (
 type View struct {
 	Report   Report
 	Snapshot *Snapshot
+	Upstream *Upstream
 	// Probes are, by target, when it was read last: clusters, sources, registries, the control repo.
 	Probes map[string]time.Time
 	// Took is, by part, how long reading took: clusters, upstream, or the whole refresh.
@@ -33,7 +34,7 @@ type Exporter struct {
 	// Jitter returns a number from 0 to 1, so that several exporters do not ask all at once.
 	Jitter func() float64
 	Sleep  func(ctx context.Context, d time.Duration) error
-	// Token is what readers of /snapshot must send; without one nobody reads it.
+	// Token is what readers of /snapshot and /upstream must send; without one nobody reads it.
 	Token string
 	// Say is told of refreshes that failed.
 	Say func(string)
@@ -109,13 +110,14 @@ func (e *Exporter) current() *View {
 	return e.view
 }
 
-// Handler serves /metrics, /healthz, /readyz, /snapshot and the page at /.
+// Handler serves /metrics, /healthz, /readyz, /snapshot, /upstream and the page at /.
 func (e *Exporter) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", e.scrape)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", e.ready)
-	mux.HandleFunc("GET /snapshot", e.snapshot)
+	mux.HandleFunc("GET /snapshot", e.document(func(v *View) (any, bool) { return v.Snapshot, v.Snapshot != nil }))
+	mux.HandleFunc("GET /upstream", e.document(func(v *View) (any, bool) { return v.Upstream, v.Upstream != nil }))
 	mux.HandleFunc("GET /{$}", e.page)
 	return mux
 }
@@ -148,21 +150,29 @@ func (e *Exporter) ready(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, "ready")
 }
 
-func (e *Exporter) snapshot(w http.ResponseWriter, r *http.Request) {
-	given, isBearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if e.Token == "" || !isBearer || !sameSecret(given, e.Token) {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		http.Error(w, "the read token is needed", http.StatusUnauthorized)
-		return
+// document serves a part of the view as JSON, to those with the token.
+func (e *Exporter) document(part func(*View) (document any, known bool)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		given, isBearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if e.Token == "" || !isBearer || !sameSecret(given, e.Token) {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			http.Error(w, "the read token is needed", http.StatusUnauthorized)
+			return
+		}
+		view := e.current()
+		if view == nil {
+			http.Error(w, notYet, http.StatusServiceUnavailable)
+			return
+		}
+		document, known := part(view)
+		if !known {
+			http.Error(w, notYet, http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		_ = WriteJSON(w, document) // the reader went away
 	}
-	view := e.current()
-	if view == nil || view.Snapshot == nil {
-		http.Error(w, notYet, http.StatusServiceUnavailable)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	_ = WriteJSON(w, view.Snapshot) // the reader went away
 }
 
 // sameSecret takes as long for one that is nearly right as for any other.

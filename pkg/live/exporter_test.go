@@ -12,13 +12,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
 func testView(t testing.TB) View {
 	t.Helper()
 	repo, snapshot, history, upstream := world(t)
-	return View{Report: Status(repo, snapshot, history, upstream, testNow()), Snapshot: snapshot, Probes: map[string]time.Time{"cluster/prod": testNow()}, Took: map[string]time.Duration{"all": 2500 * time.Millisecond}}
+	return View{Report: Status(repo, snapshot, history, upstream, testNow()), Snapshot: snapshot, Upstream: upstream, Probes: map[string]time.Time{"cluster/prod": testNow()}, Took: map[string]time.Duration{"all": 2500 * time.Millisecond}}
 }
 
 func get(t *testing.T, server *httptest.Server, path, token string) (*http.Response, string) {
@@ -78,6 +79,11 @@ func TestExporter(t *testing.T) {
 	fetched, err := Fetch(t.Context(), server.Client(), server.URL, "read-me")
 	if err != nil || len(fetched.Clusters) != len(view.Snapshot.Clusters) {
 		t.Errorf("fetched %v, %v", fetched, err)
+	}
+	check("/upstream", "wrong", 401, "token")
+	asked, err := FetchUpstream(t.Context(), server.Client(), server.URL, "read-me")
+	if difference := cmp.Diff(view.Upstream, asked); err != nil || difference != "" {
+		t.Errorf("%v: %s", err, difference)
 	}
 	if _, err := Fetch(t.Context(), server.Client(), server.URL, "wrong"); !errors.Is(err, ErrSnapshot) || !strings.Contains(err.Error(), "TFGITOPS_TOKEN") {
 		t.Errorf("with a wrong token: %v", err)

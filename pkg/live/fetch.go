@@ -20,13 +20,39 @@ var ErrSnapshot = errors.New("no usable snapshot")
 // Fetch reads a snapshot that an exporter serves. The token is sent in the Authorization header, and only over https or to
 // this machine; a redirect is not followed.
 func Fetch(ctx context.Context, client *http.Client, address, token string) (*Snapshot, error) {
+	var snapshot Snapshot
+	if err := fetch(ctx, client, address, "snapshot", token, &snapshot); err != nil {
+		return nil, err
+	}
+	snapshot.clean()
+	return &snapshot, known(snapshot.Version, SnapshotVersion)
+}
+
+// FetchUpstream reads what an exporter was told by sources and registries, in the same way.
+func FetchUpstream(ctx context.Context, client *http.Client, address, token string) (*Upstream, error) {
+	var upstream Upstream
+	if err := fetch(ctx, client, address, "upstream", token, &upstream); err != nil {
+		return nil, err
+	}
+	upstream.clean()
+	return &upstream, known(upstream.Version, UpstreamVersion)
+}
+
+func known(version, want int) error {
+	if version != want {
+		return fmt.Errorf("%w: it is of version %d, and this program reads %d", ErrSnapshot, version, want)
+	}
+	return nil
+}
+
+func fetch(ctx context.Context, client *http.Client, address, what, token string, into any) error {
 	target, err := url.Parse(address)
 	if err != nil || !isSafe(target) {
-		return nil, fmt.Errorf("%w: write the https:// address of an exporter", ErrSnapshot)
+		return fmt.Errorf("%w: write the https:// address of an exporter", ErrSnapshot)
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.JoinPath("snapshot").String(), nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.JoinPath(what).String(), nil)
 	if err != nil {
-		return nil, fmt.Errorf("%w: the address cannot be used", ErrSnapshot)
+		return fmt.Errorf("%w: the address cannot be used", ErrSnapshot)
 	}
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
@@ -35,13 +61,16 @@ func Fetch(ctx context.Context, client *http.Client, address, token string) (*Sn
 	straight.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	response, err := straight.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("%w at %s: %s", ErrSnapshot, target.Host, clean(err.Error()))
+		return fmt.Errorf("%w at %s: %s", ErrSnapshot, target.Host, clean(err.Error()))
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%w at %s: it answered %d%s", ErrSnapshot, target.Host, response.StatusCode, hint(response.StatusCode))
+		return fmt.Errorf("%w at %s: it answered %d%s", ErrSnapshot, target.Host, response.StatusCode, hint(response.StatusCode))
 	}
-	return decodeSnapshot(target.Host, response.Body)
+	if err := json.NewDecoder(&io.LimitedReader{R: response.Body, N: maxSnapshot}).Decode(into); err != nil {
+		return fmt.Errorf("%w at %s: it is not the JSON of a %s: %s", ErrSnapshot, target.Host, what, clean(err.Error()))
+	}
+	return nil
 }
 
 func hint(code int) string {
@@ -55,19 +84,6 @@ func isSafe(target *url.URL) bool {
 	ip := net.ParseIP(target.Hostname())
 	local := target.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 	return target.User == nil && target.Host != "" && (target.Scheme == "https" || target.Scheme == "http" && local)
-}
-
-func decodeSnapshot(host string, body io.Reader) (*Snapshot, error) {
-	limited := &io.LimitedReader{R: body, N: maxSnapshot}
-	var snapshot Snapshot
-	if err := json.NewDecoder(limited).Decode(&snapshot); err != nil {
-		return nil, fmt.Errorf("%w at %s: it is not the JSON of a snapshot: %s", ErrSnapshot, host, clean(err.Error()))
-	}
-	if snapshot.Version != SnapshotVersion {
-		return nil, fmt.Errorf("%w at %s: it is of version %d, and this program reads %d", ErrSnapshot, host, snapshot.Version, SnapshotVersion)
-	}
-	snapshot.clean()
-	return &snapshot, nil
 }
 
 // clean makes the words of another program safe to show, as those of an API server are.
@@ -94,6 +110,27 @@ func (s *Snapshot) clean() {
 			cluster.Kustomizations[i].Ready.clean()
 		}
 		s.Clusters[name] = cluster
+	}
+}
+
+func (u *Upstream) clean() {
+	for _, component := range u.Waiting {
+		for _, commits := range component {
+			for i := range commits {
+				commits[i].Author, commits[i].Subject = clean(commits[i].Author), clean(commits[i].Subject)
+				for j := range commits[i].Tasks {
+					commits[i].Tasks[j] = clean(commits[i].Tasks[j])
+				}
+			}
+		}
+	}
+	for _, versions := range u.Versions {
+		for i := range versions {
+			versions[i].Version = clean(versions[i].Version)
+		}
+	}
+	for what, text := range u.Errors {
+		u.Errors[what] = clean(text)
 	}
 }
 

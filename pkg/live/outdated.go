@@ -54,7 +54,7 @@ type MergedCommit struct {
 
 // FindOutdated compares pins with what waits upstream. It is pure.
 func FindOutdated(repo *control.Repo, upstream *Upstream, now time.Time) Outdated {
-	found := Outdated{Version: OutdatedVersion, Time: now.UTC(), Rows: []OutdatedRow{}, Problems: append([]string{}, upstream.Problems()...)}
+	found := Outdated{Version: OutdatedVersion, Time: now.UTC(), Rows: []OutdatedRow{}, Problems: append(upstream.Problems(), upstream.unknown(repo)...)}
 	for _, cluster := range repo.ClusterNames() {
 		deployments, _ := repo.Deployments(cluster)
 		for _, deployment := range deployments {
@@ -69,6 +69,29 @@ func FindOutdated(repo *control.Repo, upstream *Upstream, now time.Time) Outdate
 		return cmp.Or(strings.Compare(a.Component, b.Component), strings.Compare(a.Release, b.Release), strings.Compare(a.Cluster, b.Cluster))
 	})
 	return found
+}
+
+// unknown says which pinned commits and charts were not asked about and gave no error either: those of a pin that an exporter
+// does not have.
+func (u *Upstream) unknown(repo *control.Repo) []string {
+	lines := []string{}
+	for _, cluster := range repo.ClusterNames() {
+		deployments, _ := repo.Deployments(cluster)
+		for _, d := range deployments {
+			name := d.Component.Name
+			if _, known := u.waiting(name, d.Commit); !known && d.Commit != "" && d.Component.Source != nil && u.Errors[name] == "" {
+				lines = append(lines, fmt.Sprintf("%s on %s: what waits behind %s is not known: its source does not have that commit, or was not asked", name, cluster, shortVersion("", d.Commit)))
+			}
+			for _, release := range d.Releases {
+				chart := chartOf(release).ChartKey
+				reference := artifact.Repository{URL: chart.URL}.Ref(chart.Chart, "")
+				if _, known := u.Versions[chart]; !known && u.Errors[reference] == "" {
+					lines = append(lines, fmt.Sprintf("%s on %s: its registry was not asked for versions of %s", name, cluster, reference))
+				}
+			}
+		}
+	}
+	return slices.Compact(lines)
 }
 
 func outdatedRow(d control.Deployment, release control.Release, upstream *Upstream) OutdatedRow {
@@ -104,7 +127,7 @@ func (r *OutdatedRow) countUnpublished() {
 }
 
 // newerBySemver finds the highest stable version above the pinned one.
-func newerBySemver(pinned string, versions []artifact.Version) (newest string, newer int) {
+func newerBySemver(pinned string, versions []PublishedVersion) (newest string, newer int) {
 	own, err := semver.NewVersion(pinned)
 	if err != nil {
 		return "", 0
@@ -132,7 +155,7 @@ type build struct {
 type builds []build
 
 // buildsOf returns the builds of merged commits among versions, newest first.
-func buildsOf(pattern *artifact.Pattern, versions []artifact.Version) builds {
+func buildsOf(pattern *artifact.Pattern, versions []PublishedVersion) builds {
 	var found builds
 	for _, version := range versions {
 		built, ok := pattern.Build(version.Version)

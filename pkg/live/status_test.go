@@ -119,6 +119,7 @@ func world(t testing.TB) (*control.Repo, *Snapshot, History, *Upstream) {
 	change("prod", "wrong-version", "0.9.0", "1.0.0", 4*day)
 	change("prod", "good", "not installed", versA, 9*day)
 	upstream := &Upstream{
+		Version: UpstreamVersion,
 		Waiting: map[string]map[string][]Commit{
 			"good":  {commitA: {{ID: commitB, Time: ago(2 * day), Subject: "Newer"}}, commitB: {}},
 			"stale": {commitA: {{ID: commitB, Time: ago(2 * day), Subject: "Newer"}, {ID: commitB, Time: ago(20 * day), Subject: "Older"}}},
