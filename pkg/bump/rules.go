@@ -79,6 +79,9 @@ func (w *planning) rules(ctx context.Context) error {
 	if message := w.unaskedOf(""); message != "" && slices.Contains(forward, w.plan.Request.Op) {
 		w.plan.refuse(RuleUnverified, "", message)
 	}
+	if slices.ContainsFunc(w.plan.Refusals, func(r Refusal) bool { return r.Rule == RuleUnverified && r.Overridden() }) {
+		w.plan.say(takesEffect)
+	}
 	return w.changelog(ctx)
 }
 

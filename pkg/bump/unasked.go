@@ -23,6 +23,9 @@ func (w *planning) couldNotAsk(cluster, what string, why error) {
 	}
 }
 
+// takesEffect says when a change does, whatever is down now. Flux keeps what runs until then.
+const takesEffect = "it takes effect once Flux can read the commit from Git and the chart from its registry"
+
 // causeOf is why nothing was learnt, without what was asked: that is said once for several questions.
 func causeOf(err error) string {
 	var registry *artifact.Error
