@@ -30,6 +30,7 @@ type environment struct {
 	mu      sync.Mutex
 	run     *harness.Run
 	cluster *harness.Cluster
+	failed  error // why there is no cluster: a second try would cost each test the time that the first one took
 	skipped []string
 }
 
@@ -93,17 +94,17 @@ func sharedCluster(t *testing.T) *harness.Cluster {
 	t.Helper()
 	env.mu.Lock()
 	defer env.mu.Unlock()
-	if env.cluster == nil {
+	if env.cluster == nil && env.failed == nil {
 		started := time.Now()
 		cluster, err := env.run.NewCluster(t.Context(), "shared")
 		if err == nil {
 			err = cluster.StartKustomizeController(t.Context())
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
 		t.Logf("API server and kustomize-controller are up after %s", since(started))
-		env.cluster = cluster
+		env.cluster, env.failed = cluster, err
+	}
+	if env.failed != nil {
+		t.Fatal(env.failed)
 	}
 	afterwards(t, env.cluster.Empty)
 	return env.cluster

@@ -17,6 +17,9 @@ import (
 // admin is the user with all rights.
 const admin = "admin"
 
+// contextName is the name of the one context in every kubeconfig.
+const contextName = "e2e"
+
 // controllerNames are Flux's controllers, each with a user of its own.
 var controllerNames = []string{"source-controller", "kustomize-controller", "helm-controller"}
 
@@ -74,8 +77,8 @@ func (a access) kubeconfig(dir, user string) (string, error) {
 	content := clientcmdapi.NewConfig()
 	content.Clusters["e2e"] = &clientcmdapi.Cluster{Server: "https://" + loopback(a.port), CertificateAuthority: a.certificate}
 	content.AuthInfos[user] = &clientcmdapi.AuthInfo{Token: a.tokens[user]}
-	content.Contexts["e2e"] = &clientcmdapi.Context{Cluster: "e2e", AuthInfo: user}
-	content.CurrentContext = "e2e"
+	content.Contexts[contextName] = &clientcmdapi.Context{Cluster: "e2e", AuthInfo: user}
+	content.CurrentContext = contextName
 	return file, clientcmd.WriteToFile(*content, file)
 }
 

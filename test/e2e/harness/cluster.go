@@ -17,7 +17,8 @@ import (
 // FluxNamespace is the namespace that Flux runs in.
 const FluxNamespace = "flux-system"
 
-// startTimeout bounds how long one process may take until it answers, on a machine that is busy with other things.
+// startTimeout bounds how long one process may take until it answers, on a machine that is busy with other things. It does
+// not run while a program is built, the first time.
 const startTimeout = 2 * time.Minute
 
 // Cluster is a Kubernetes API server. It has no nodes and no controllers but those that are started: pods stay pending,
@@ -25,8 +26,8 @@ const startTimeout = 2 * time.Minute
 type Cluster struct {
 	// Client reads and writes objects of any kind, with all rights.
 	client.Client
-	// Kubeconfig is the file that gives all rights.
-	Kubeconfig string
+	// Kubeconfig is the file that gives all rights, in the context Context.
+	Kubeconfig, Context string
 
 	config *rest.Config
 	raw    rest.Interface
@@ -39,13 +40,22 @@ type Cluster struct {
 // NewCluster starts etcd and an API server, with Flux's namespace, kinds and rights. It takes about 5 seconds. The name is
 // for its files and logs.
 func (r *Run) NewCluster(ctx context.Context, name string) (*Cluster, error) {
+	c, err := r.NewBareCluster(ctx, name)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
+	return c, c.prepareForFlux(ctx)
+}
+
+// NewBareCluster starts etcd and an API server that has never heard of Flux.
+func (r *Run) NewBareCluster(ctx context.Context, name string) (*Cluster, error) {
 	dir, err := r.Folder(name)
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{run: r, name: name}
+	c := &Cluster{run: r, name: name, Context: contextName}
 	if c.access, err = newAccess(ctx, r, dir); err != nil {
 		return nil, fmt.Errorf("cluster %q: %w", name, err)
 	}
@@ -59,7 +69,7 @@ func (r *Run) NewCluster(ctx context.Context, name string) (*Cluster, error) {
 	if err := c.connect(); err != nil {
 		return nil, fmt.Errorf("cluster %q: %w", name, err)
 	}
-	return c, c.prepareForFlux(ctx)
+	return c, nil
 }
 
 // startEtcd returns the address that etcd serves.

@@ -13,12 +13,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 )
 
 // GitServer serves bare repositories over HTTP, for fetching and pushing, with Git's own server program.
 type GitServer struct {
 	server *httptest.Server
 	dir    string
+	down   atomic.Bool
 }
 
 // NewGitServer serves the repositories in dir. Close ends it.
@@ -38,7 +40,21 @@ func NewGitServer(ctx context.Context, dir string) (*GitServer, error) {
 			"GIT_CONFIG_KEY_1=safe.directory", "GIT_CONFIG_VALUE_1=*",
 		},
 	}
-	return &GitServer{server: httptest.NewServer(withLength(script)), dir: dir}, nil
+	g := &GitServer{dir: dir}
+	g.server = httptest.NewServer(g.whileUp(withLength(script)))
+	return g, nil
+}
+
+// SetDown makes the server end every connection without an answer, or answer again.
+func (g *GitServer) SetDown(down bool) { g.down.Store(down) }
+
+func (g *GitServer) whileUp(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if g.down.Load() {
+			panic(http.ErrAbortHandler)
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // withLength gives a request its length: CGI has no chunked bodies, which Git sends for big packs.

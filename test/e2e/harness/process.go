@@ -82,9 +82,11 @@ func (p *Process) Running() bool {
 	}
 }
 
-// Await waits until ready returns no error, and fails with the end of the process's log as soon as that has ended or the
-// context has.
+// Await waits until ready returns no error, and fails with the end of the process's log as soon as that has ended, the
+// context has, or it takes too long.
 func (p *Process) Await(ctx context.Context, ready func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
 	for {
 		err := ready(ctx)
 		if err == nil {
