@@ -1,17 +1,14 @@
 package e2e_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
-	"time"
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	"github.com/google/go-cmp/cmp"
@@ -100,25 +97,47 @@ func (b *byHand) leave(ctx context.Context, password *corev1.Secret) error {
 // run runs tfgitops with the exit code that is wanted, and returns all that it printed, which has no secret.
 func (b *byHand) run(t *testing.T, want int, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(within(t, time.Minute), tfgitopsProgram(t), args...)
-	cmd.Dir = b.dir
-	cmd.Env = append(harness.GitEnvironment(t.TempDir()), "XDG_CACHE_HOME="+t.TempDir(), "USER=someone")
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) || cmd.ProcessState.ExitCode() != want {
-		t.Fatalf("tfgitops %s: %v, want exit code %d\n%s", strings.Join(args, " "), err, want, out.String())
+	out := tfgitops(t, b.dir, want, args...)
+	if strings.Contains(out, secretValue) {
+		t.Errorf("tfgitops %s shows the secret:\n%s", strings.Join(args, " "), out)
 	}
-	if strings.Contains(out.String(), secretValue) {
-		t.Errorf("tfgitops %s shows the secret:\n%s", strings.Join(args, " "), out.String())
-	}
-	return out.String()
+	return out
 }
 
 func (b *byHand) apply(t *testing.T, want int, args ...string) string {
 	t.Helper()
 	return b.run(t, want, append([]string{"apply", "by-hand", "--cluster", "laptop", "--kubeconfig", b.Kubeconfig}, args...)...)
+}
+
+// upgrade leaves 2.0.0 running, 1.0.0 before it, and a HelmRelease of which Flux knows.
+func (b *byHand) upgrade(t *testing.T) {
+	t.Helper()
+	b.apply(t, 0, "--yes")
+	b.run(t, 0, "bump", "by-hand", "2.0.0", "--cluster", "laptop", "--commit")
+	b.apply(t, 0, "--yes")
+	if err := b.ApplyYAML(t.Context(), b.read(t, "clusters/laptop/manifests/by-hand.yaml")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// hosted pushes the control repo to a Git host of its own, which it returns.
+func (b *byHand) hosted(t *testing.T) *harness.GitServer {
+	t.Helper()
+	host, err := harness.NewGitServer(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(host.Close)
+	url, err := host.Create(t.Context(), "control")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"remote", "add", "origin", url}, {"push", "--quiet", "--set-upstream", "origin", "main"}} {
+		if _, err := harness.Git(t.Context(), b.dir, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return host
 }
 
 func (b *byHand) read(t *testing.T, name string) string {
@@ -143,19 +162,16 @@ func (b *byHand) shows(t *testing.T) map[string]string {
 	return shown.Data
 }
 
-// TestRollbackNow returns a release to what Helm keeps of it in the cluster, with the registry down.
+// TestRollbackNow returns a release to what Helm keeps of it in the cluster, with the registry and the Git host down.
 func TestRollbackNow(t *testing.T) {
 	b := newByHand(t)
-	b.apply(t, 0, "--yes")
-	b.run(t, 0, "bump", "by-hand", "2.0.0", "--cluster", "laptop", "--commit")
-	b.apply(t, 0, "--yes")
-	if err := b.ApplyYAML(t.Context(), b.read(t, "clusters/laptop/manifests/by-hand.yaml")); err != nil {
-		t.Fatal(err)
-	}
+	b.upgrade(t)
 	if got := b.shows(t)["version"]; got != "2.0.0" {
 		t.Fatalf("%s runs before", got)
 	}
 	b.registry.Fail(registrytest.Fault{Close: true})
+	host := b.hosted(t)
+	host.SetDown(true)
 	back := []string{"rollback", "by-hand", "--cluster", "laptop", "--now", "--kubeconfig", b.Kubeconfig, "--reason", "it broke"}
 	b.run(t, 2, back...) // nobody to ask
 	if got := b.run(t, 0, append(back, "--dry-run")...); !strings.Contains(got, "revision 2 (2.0.0, deployed) → revision 1 (1.0.0)") {
@@ -172,10 +188,15 @@ func TestRollbackNow(t *testing.T) {
 	if !strings.Contains(pin, `version: "1.0.0"`) || !strings.Contains(pin, "it broke") || !strings.Contains(pin, `"2.0.0"`) {
 		t.Errorf("the pin has no hold on what was left:\n%s", pin)
 	}
-	if said := b.apply(t, 3, "--restore"); !strings.Contains(said, "runs by-hand 1.0.0 (deployed), and main pins 2.0.0") {
+	if said := b.apply(t, 3, "--restore"); !strings.Contains(said, "runs by-hand 1.0.0 (deployed), and origin/main pins 2.0.0") {
 		t.Errorf("handing back before the pin is on main:\n%s", said)
 	}
 	if _, err := harness.Git(t.Context(), b.dir, "commit", "--quiet", "--all", "--message", "Roll back"); err != nil {
+		t.Fatal(err)
+	}
+	b.apply(t, 3, "--restore")
+	host.SetDown(false)
+	if _, err := harness.Git(t.Context(), b.dir, "push", "--quiet"); err != nil {
 		t.Fatal(err)
 	}
 	b.apply(t, 0, "--restore")
@@ -240,4 +261,96 @@ func TestApplyWithoutFlux(t *testing.T) {
 	if b.shows(t)["version"] != "1.0.0" {
 		t.Errorf("%v runs", b.shows(t))
 	}
+}
+
+// beforeFlux is a control repo whose cluster Flux is not on yet: its pods need a network, and certificates need the network.
+const beforeFlux = `
+-- tfgitops.yaml --
+apiVersion: tfgitops.toolforge.org/v1alpha1
+kind: ControlRepo
+metadata: {name: example}
+spec:
+  repositories: {apps: {url: "oci://REGISTRY/apps", insecure: true}}
+  releaseDefaults: {timeout: 3s}
+-- components/net/component.yaml --
+apiVersion: tfgitops.toolforge.org/v1alpha1
+kind: Component
+metadata: {name: net}
+spec: {namespace: e2e-net, releases: [{name: net, repository: apps}]}
+-- components/certs/component.yaml --
+apiVersion: tfgitops.toolforge.org/v1alpha1
+kind: Component
+metadata: {name: certs}
+spec: {namespace: e2e-certs, dependsOn: [net], releases: [{name: certs, repository: apps}]}
+-- clusters/new/cluster.yaml --
+apiVersion: tfgitops.toolforge.org/v1alpha1
+kind: Cluster
+metadata: {name: new}
+spec: {kubeVersion: "1.36.3", fluxVersion: "2.9", context: e2e}
+-- clusters/new/kustomization.yaml --
+resources: [manifests]
+-- clusters/new/pins/net.yaml --
+apiVersion: tfgitops.toolforge.org/v1alpha1
+kind: Pin
+metadata: {name: net}
+spec: {releases: {net: {version: "1.0.0"}}}
+-- clusters/new/pins/certs.yaml --
+apiVersion: tfgitops.toolforge.org/v1alpha1
+kind: Pin
+metadata: {name: certs}
+spec: {releases: {certs: {version: "1.0.0"}}}
+-- local/Chart.yaml --
+apiVersion: v2
+name: certs
+version: 1.1.0
+-- local/templates/echo.yaml --
+` + echo + `-- stuck/Chart.yaml --
+apiVersion: v2
+name: certs
+version: 1.2.0
+-- stuck/templates/stuck.yaml --
+` + neverReady
+
+// TestApplyBeforeFlux starts a cluster by hand, which has never heard of Flux: first what is needed, then what needs it, each
+// in its namespace. Then it tries the chart of a folder, and one that never gets ready.
+func TestApplyBeforeFlux(t *testing.T) {
+	c, err := env.run.NewBareCluster(t.Context(), "bare")
+	if err != nil {
+		t.Fatal(err)
+	}
+	registry, dir := registrytest.ForTest(t, registrytest.Options{}), t.TempDir()
+	writeTree(t, dir, filled(treeOf(beforeFlux), strings.NewReplacer("REGISTRY", registry.Host())))
+	for _, name := range []string{"net", "certs"} {
+		pushEcho(t, registry, "apps", name, "1.0.0")
+	}
+	tfgitops(t, dir, 0, "render")
+	apply := func(want int, args ...string) string {
+		return tfgitops(t, dir, want, append([]string{"apply", "--cluster", "new", "--kubeconfig", c.Kubeconfig, "--yes"}, args...)...)
+	}
+	wantVersion := func(name, want string) {
+		if got := echoed(t.Context(), t, c, "e2e-"+name, name)["version"]; got != want {
+			t.Errorf("%s: %v is installed, want %s", name, got, want)
+		}
+	}
+	apply(3, "certs", "net")
+	allowed := []string{"--override", "allow-apply", "--reason", "Flux needs a network"}
+	said := apply(0, append(allowed, "certs", "net", "--wait")...)
+	first, then := strings.Index(said, "net: 1.0.0 is deployed"), strings.Index(said, "certs: 1.0.0 is deployed")
+	if first < 0 || then < first || strings.Contains(said, "suspended") {
+		t.Errorf("not first net and then certs:\n%s", said)
+	}
+	wantVersion("net", "1.0.0")
+	wantVersion("certs", "1.0.0")
+
+	apply(0, append(allowed, "certs", "--chart", "local")...)
+	wantVersion("certs", "1.1.0+local")
+	said = apply(2, append(allowed, "certs", "--chart", "stuck", "--wait")...)
+	if !strings.Contains(said, "certs-stuck") {
+		t.Errorf("what does not get ready is not named:\n%s", said)
+	}
+	said = apply(0, append(allowed, "certs", "--wait")...)
+	if !strings.Contains(said, "1.2.0+local, failed → 1.0.0") {
+		t.Errorf("back to what is pinned:\n%s", said)
+	}
+	wantVersion("certs", "1.0.0")
 }

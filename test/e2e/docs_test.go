@@ -81,6 +81,36 @@ func TestFluxPage(t *testing.T) {
 	}
 }
 
+// TestByHandPage runs the commands of docs/by-hand.md, block after block. The app on the cluster tools is played by that of
+// byHand, which is at version 2.0.0, and was at 1.0.0 before.
+func TestByHandPage(t *testing.T) {
+	b := newByHand(t)
+	b.upgrade(t)
+	b.hosted(t)
+	writeTree(t, filepath.Join(filepath.Dir(b.dir), "by-hand/chart"), fstest.MapFS{
+		"Chart.yaml": {Data: []byte("apiVersion: v2\nname: by-hand\nversion: 2.1.0\n")}, "templates/show.yaml": {Data: []byte(byHandShow)},
+	})
+	shell := pageShell(t, b.Cluster, b.dir)
+	players := strings.NewReplacer(" app ", " by-hand ", "../app/", "../by-hand/", "--cluster tools", "--cluster laptop")
+	var said strings.Builder
+	for _, block := range blocksOf(t, "docs/by-hand.md") {
+		if block.tested {
+			said.WriteString(shell(players.Replace(block.commands)))
+		}
+	}
+	for _, want := range []string{
+		"revision 2 (2.0.0, deployed) → revision 1 (1.0.0)", "by-hand: 1.0.0 is deployed", "true {", `"tfgitops.toolforge.org/suspended-because":"all logins fail"`,
+		"by-hand: 2.0.0 is deployed", "by-hand: 2.1.0+local is deployed", "by-hand is Flux's again",
+	} {
+		if !strings.Contains(said.String(), want) {
+			t.Errorf("no %q in:\n%s", want, said.String())
+		}
+	}
+	if got := b.shows(t)["version"]; got != "1.0.0" {
+		t.Errorf("%s runs in the end", got)
+	}
+}
+
 func removeSecrets(ctx context.Context, c *harness.Cluster, names ...string) error {
 	for _, name := range names {
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: harness.FluxNamespace}}

@@ -29,9 +29,12 @@ import (
 type loop struct {
 	*harness.Cluster
 	registry *registrytest.Server
+	host     *harness.GitServer
 	clone    string
 	// name is that of the test's component, of its release and of its chart. Its namespace is "e2e-" + name.
 	name string
+	// source is the name of what Flux reads and of the Kustomization that applies it.
+	source string
 }
 
 // flux is the one cluster with the whole of Flux that the tests take turns with.
@@ -82,7 +85,7 @@ func (e *environment) skip(t *testing.T) {
 	t.Skipf("needs the whole of Flux: set %s or %s", fluxBin, anyKubeconfig)
 }
 
-// loopSource names the tests' GitRepository and Kustomization. They have a name of their own: a cluster that somebody lends has a flux-system.
+// loopSource names the tests' source and Kustomization. They have a name of their own: a cluster that somebody lends has a flux-system.
 const loopSource = "tfgitops-e2e"
 
 // loopRepo is a control repo with a test and a production cluster and one component, which nothing is pinned to yet. NAME and
@@ -163,18 +166,18 @@ func newLoop(t *testing.T, name, version string, edits ...string) *loop {
 // startLoop makes the control repo, its Git server and the registry.
 func startLoop(t *testing.T, c *harness.Cluster, name string, edits ...string) *loop {
 	t.Helper()
-	l := &loop{Cluster: c, name: name, registry: registrytest.ForTest(t, registrytest.Options{}), clone: t.TempDir()}
 	git, err := harness.NewGitServer(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(git.Close)
+	l := &loop{Cluster: c, name: name, registry: registrytest.ForTest(t, registrytest.Options{}), host: git, clone: t.TempDir(), source: loopSource}
 	url, err := git.Create(t.Context(), "control")
 	if err != nil {
 		t.Fatal(err)
 	}
 	tree := treeOf(append([]string{loopRepo, strings.ReplaceAll(bootstrapped, "CLUSTER", "tools"), strings.ReplaceAll(bootstrapped, "CLUSTER", "beta")}, edits...)...)
-	fill := strings.NewReplacer("NAME", name, "REGISTRY", l.registry.Host(), "SOURCE", loopSource, "URL", url)
+	fill := strings.NewReplacer("NAME", name, "REGISTRY", l.registry.Host(), "SOURCE", l.source, "URL", url)
 	l.git(t, "clone", "--quiet", url, ".")
 	l.write(t, filled(tree, fill))
 	l.tfgitops(t, "render")
@@ -207,15 +210,17 @@ func (l *loop) bootstrap(t *testing.T, cluster string) {
 
 // leave removes the Kustomization, with which Flux removes all that it applied, and waits until that is gone.
 func (l *loop) leave(ctx context.Context) error {
-	key := metav1.ObjectMeta{Name: loopSource, Namespace: harness.FluxNamespace}
-	k, source := &kustomizev1.Kustomization{ObjectMeta: key}, &sourcev1.GitRepository{ObjectMeta: key}
-	for _, object := range []client.Object{k, source} {
+	key := metav1.ObjectMeta{Name: l.source, Namespace: harness.FluxNamespace}
+	sync := []client.Object{
+		&kustomizev1.Kustomization{ObjectMeta: key}, &sourcev1.GitRepository{ObjectMeta: key}, &sourcev1.OCIRepository{ObjectMeta: key},
+	}
+	for _, object := range sync {
 		if err := client.IgnoreNotFound(l.Delete(ctx, object)); err != nil {
 			return err
 		}
 	}
 	return harness.Poll(ctx, "Flux to remove what it applied", func(ctx context.Context) error {
-		for _, object := range []client.Object{k, source, release(l.name)} {
+		for _, object := range append(sync, release(l.name)) {
 			if err := l.Get(ctx, client.ObjectKeyFromObject(object), object); client.IgnoreNotFound(err) != nil || err == nil {
 				return errors.Join(err, fmt.Errorf("%T %q is still there", object, object.GetName()))
 			}
@@ -247,12 +252,18 @@ func (l *loop) commitAll(t *testing.T, message string) {
 // tfgitops runs the program in the clone and returns what it printed.
 func (l *loop) tfgitops(t *testing.T, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), tfgitopsProgram(t), args...)
-	cmd.Dir = l.clone
-	cmd.Env = append(harness.GitEnvironment(t.TempDir()), "XDG_CACHE_HOME="+t.TempDir())
+	return tfgitops(t, l.clone, 0, args...)
+}
+
+// tfgitops runs the program in a folder, wants that exit code, and returns all that it printed.
+func tfgitops(t *testing.T, dir string, want int, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(within(t, 2*time.Minute), tfgitopsProgram(t), args...)
+	cmd.Dir = dir
+	cmd.Env = append(harness.GitEnvironment(t.TempDir()), "XDG_CACHE_HOME="+t.TempDir(), "USER=someone")
 	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("tfgitops %s: %v\n%s", strings.Join(args, " "), err, out)
+	if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != want {
+		t.Fatalf("tfgitops %s: %v, want exit code %d\n%s", strings.Join(args, " "), err, want, out)
 	}
 	return string(out)
 }
@@ -354,12 +365,13 @@ func (l *loop) until(t *testing.T, what string, reached func(*helmv2.HelmRelease
 	return hr
 }
 
-// why is what Flux says of the repository and of the cluster's objects.
+// why is what Flux says of its source and of the cluster's objects.
 func (l *loop) why(ctx context.Context) string {
-	key := client.ObjectKey{Namespace: harness.FluxNamespace, Name: loopSource}
+	key := client.ObjectKey{Namespace: harness.FluxNamespace, Name: l.source}
 	var k kustomizev1.Kustomization
-	var source sourcev1.GitRepository
-	return fmt.Sprint(l.Get(ctx, key, &source), source.Status.Conditions, l.Get(ctx, key, &k), k.Status.Conditions)
+	var git sourcev1.GitRepository
+	var oci sourcev1.OCIRepository
+	return fmt.Sprint(l.Get(ctx, key, &git), git.Status.Conditions, l.Get(ctx, key, &oci), oci.Status.Conditions, l.Get(ctx, key, &k), k.Status.Conditions)
 }
 
 // took prints how long Flux took from a push.

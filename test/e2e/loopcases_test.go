@@ -8,10 +8,13 @@ import (
 	"time"
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
+	"github.com/fluxcd/pkg/apis/meta"
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -106,6 +109,55 @@ func TestLoopFailedUpgrade(t *testing.T) {
 	from = l.deploy(t, "1.2.0")
 	l.ready(t, "1.2.0")
 	took(t, "bump after a failed upgrade", from)
+	if diff := cmp.Diff(before, uid(t, l)); diff != "" {
+		t.Errorf("what ran was made anew:\n%s", diff)
+	}
+}
+
+// neverReady is a part of a chart that no cluster can bring up. IMAGE is filled in.
+const neverReady = `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: {{ .Release.Name }}-stuck}
+spec:
+  selector: {matchLabels: {app: stuck}}
+  template:
+    metadata: {labels: {app: stuck}}
+    spec: {containers: [{name: app, image: IMAGE}]}
+`
+
+// TestLoopRemediation pins a chart that never gets ready, for a release that asks for remediation by rollback: Flux tries as
+// often as it is told, each time returns to what ran before, then gives up and says so, and deploys the next good pin.
+func TestLoopRemediation(t *testing.T) {
+	l := newLoop(t, "e2e-remedied", "1.0.0", "-- components/NAME/component.yaml --\n"+strings.Replace(
+		section(txtar.Parse([]byte(loopRepo)), "components/NAME/component.yaml"), "{name: NAME, repo", "{name: NAME, remediation: rollback, timeout: 3s, repo", 1))
+	if _, err := l.registry.PushImage("apps/stuck", "one", "linux/amd64", "nothing that runs"); err != nil {
+		t.Fatal(err)
+	}
+	push(t, l.registry, "apps", registrytest.Chart{Name: l.name, Version: "1.1.0", Files: map[string]string{
+		"templates/echo.yaml": echo, "templates/stuck.yaml": strings.Replace(neverReady, "IMAGE", l.registry.Host()+"/apps/stuck:one", 1),
+	}})
+	before := uid(t, l)
+	from := l.deploy(t, "1.1.0")
+	hr := l.until(t, "given up at 1.1.0", func(hr *helmv2.HelmRelease) bool {
+		stalled := apimeta.FindStatusCondition(hr.Status.Conditions, meta.StalledCondition)
+		return isObserved(hr, "1.1.0") && stalled != nil && stalled.Status == metav1.ConditionTrue
+	})
+	took(t, "bump to a chart that never gets ready, until Flux gives up", from)
+	ready := apimeta.FindStatusCondition(hr.Status.Conditions, meta.ReadyCondition)
+	if ready.Status != metav1.ConditionFalse || hr.Status.UpgradeFailures != 4 {
+		t.Errorf("after %d failures, want the first and 3 more: %+v", hr.Status.UpgradeFailures, ready)
+	}
+	runs := hr.Status.History.Latest()
+	t.Logf("Helm's revision after 4 upgrades and as many rollbacks: %d, of %s (%s)", runs.Version, runs.ChartVersion, runs.Status)
+	echoes(t, l, "1.0.0")
+	stuck := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: l.name + "-stuck", Namespace: "e2e-" + l.name}}
+	gone(t, l.Cluster, stuck)
+
+	pushEcho(t, l.registry, "apps", l.name, "1.2.0")
+	from = l.deploy(t, "1.2.0")
+	l.ready(t, "1.2.0")
+	took(t, "bump after a remediated upgrade", from)
+	echoes(t, l, "1.2.0")
 	if diff := cmp.Diff(before, uid(t, l)); diff != "" {
 		t.Errorf("what ran was made anew:\n%s", diff)
 	}
@@ -224,32 +276,89 @@ func TestLoopRename(t *testing.T) {
 	old.uninstalled(t, old.name)
 }
 
-// TestLoopDigest pins by digest and overwrites the tag in the registry: nothing changes, until a bump says so.
+// scheduled is a part of a chart with an image, which values name by a tag that moves. It is never run.
+const scheduled = `apiVersion: batch/v1
+kind: CronJob
+metadata: {name: {{ .Release.Name }}}
+spec:
+  schedule: "0 0 1 1 *"
+  suspend: true
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: app, image: {{ .Values.image | quote }}}]}}}}
+`
+
+// byDigest has charts and images pinned by digest.
+var byDigest = strings.Replace(loopRepo[:strings.Index(loopRepo, "-- components/")], "insecure: true", "insecure: true, pinning: digest", 1) + `
+-- components/NAME/component.yaml --
+apiVersion: tfgitops.toolforge.org/v1alpha1
+kind: Component
+metadata: {name: NAME}
+spec:
+  namespace: e2e-NAME
+  releases:
+    - {name: NAME, repository: e2e-NAME, images: [{name: apps/NAME-image, tag: "v{version}"}]}
+-- components/NAME/values/NAME.yaml --
+greeting: hello
+image: REGISTRY/apps/NAME-image:latest
+`
+
+// TestLoopDigest pins by digest, and overwrites the tags of chart and image in the registry: nothing changes, until a bump
+// says so.
 func TestLoopDigest(t *testing.T) {
-	l := newLoop(t, "e2e-digest", "1.0.0", strings.Replace(loopRepo[:strings.Index(loopRepo, "-- components/")], "insecure: true", "insecure: true, pinning: digest", 1))
+	l := startLoop(t, fluxCluster(t), "e2e-digest", byDigest)
+	first := l.pushWithImage(t, "1.0.0", "one", echo)
+	l.deploy(t, "1.0.0", "--install")
+	l.bootstrap(t, "tools")
 	hr := l.ready(t, "1.0.0")
 	if hr.Spec.ChartRef == nil {
 		t.Fatalf("not pinned by digest: %+v", hr.Spec.Chart)
 	}
+	l.runsImage(t, first)
 	before := *hr.Status.History.Latest()
 	was := uid(t, l)
-	push(t, l.registry, "apps", registrytest.Chart{Name: l.name, Version: "1.0.0", Files: map[string]string{
-		"templates/echo.yaml": strings.ReplaceAll(echo, "-echo", "-surprise"),
-	}})
+
+	l.pushWithImage(t, "1.0.0", "a surprise", strings.ReplaceAll(echo, "-echo", "-surprise"))
 	l.askFor(t, "OCIRepository", l.name)
 	l.askFor(t, "HelmRelease", l.name)
 	hr = l.ready(t, "1.0.0")
 	if diff := cmp.Diff(before.Digest, hr.Status.History.Latest().Digest) + cmp.Diff(was, uid(t, l)); diff != "" {
 		t.Errorf("an overwritten tag changed what runs:\n%s", diff)
 	}
-	var surprise corev1.ConfigMap
-	if err := l.Get(t.Context(), client.ObjectKey{Namespace: "e2e-" + l.name, Name: l.name + "-surprise"}, &surprise); !apierrors.IsNotFound(err) {
-		t.Errorf("the surprise was deployed (%v)", err)
-	}
-	pushEcho(t, l.registry, "apps", l.name, "1.1.0")
+	gone(t, l.Cluster, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "e2e-" + l.name, Name: l.name + "-surprise"}})
+	l.runsImage(t, first)
+
+	second := l.pushWithImage(t, "1.1.0", "two", echo)
 	from := l.deploy(t, "1.1.0")
 	l.ready(t, "1.1.0")
 	took(t, "bump, pinned by digest", from)
+	l.runsImage(t, second)
+}
+
+// pushWithImage pushes a chart, and the image that belongs to it under its version and as the latest. It returns the image's digest.
+func (l *loop) pushWithImage(t *testing.T, version, content, shows string) (digest string) {
+	t.Helper()
+	push(t, l.registry, "apps", registrytest.Chart{Name: l.name, Version: version, Files: map[string]string{
+		"templates/echo.yaml": shows, "templates/scheduled.yaml": scheduled,
+	}})
+	for _, tag := range []string{"v" + version, "latest"} {
+		var err error
+		if digest, err = l.registry.PushImage("apps/"+l.name+"-image", tag, "linux/amd64", content); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return digest
+}
+
+// runsImage wants the image of that digest to be what is deployed, whatever its tags say.
+func (l *loop) runsImage(t *testing.T, digest string) {
+	t.Helper()
+	var job batchv1.CronJob
+	if err := l.Get(t.Context(), client.ObjectKey{Namespace: "e2e-" + l.name, Name: l.name}, &job); err != nil {
+		t.Fatal(err)
+	}
+	want := l.registry.Host() + "/apps/" + l.name + "-image@" + digest
+	if got := job.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Image; got != want {
+		t.Errorf("the image is %s, want %s", got, want)
+	}
 }
 
 // TestLoopSuspended bumps a suspended release: it stays as it is until it is resumed.

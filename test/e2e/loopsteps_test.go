@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	helmv2 "github.com/fluxcd/helm-controller/api/v2"
+	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	helmchart "helm.sh/helm/v4/pkg/chart"
 	"helm.sh/helm/v4/pkg/chart/loader"
 	corev1 "k8s.io/api/core/v1"
@@ -24,17 +28,17 @@ import (
 // ask tells Flux that there is a push, as its webhook receiver does.
 func (l *loop) ask(t *testing.T) {
 	t.Helper()
-	l.askFor(t, "GitRepository", loopSource)
+	l.askFor(t, "GitRepository", l.source)
 }
+
+// versionOf is the API version of a kind that is no source.
+var versionOf = map[string]string{"HelmRelease": helmv2.GroupVersion.String(), "Kustomization": kustomizev1.GroupVersion.String()}
 
 // askFor has Flux look at an object now.
 func (l *loop) askFor(t *testing.T, kind, name string) {
 	t.Helper()
 	object := &unstructured.Unstructured{}
-	object.SetAPIVersion("source.toolkit.fluxcd.io/v1")
-	if kind == "HelmRelease" {
-		object.SetAPIVersion("helm.toolkit.fluxcd.io/v2")
-	}
+	object.SetAPIVersion(cmp.Or(versionOf[kind], sourcev1.GroupVersion.String()))
 	object.SetKind(kind)
 	object.SetName(name)
 	object.SetNamespace(harness.FluxNamespace)
