@@ -28,6 +28,7 @@ type diffFlags struct {
 	workers              int
 	live                 bool
 	kubeconfig           string
+	post                 postFlags
 }
 
 func newDiffCmd(o *options) *cobra.Command {
@@ -49,6 +50,7 @@ there. Changes made with kubectl are in no record; status calls them drifted.`,
 		Example: `  tfgitops diff
   tfgitops diff main my-branch --charts --fail-on high
   tfgitops diff --charts -o markdown > note.md
+  tfgitops diff --charts --post
   tfgitops diff v1 v2 --cluster tools --component jobs-api -o html > diff.html
   tfgitops diff --live --cluster tools --component jobs-api`,
 		Args: usageArgs(cobra.MaximumNArgs(2)),
@@ -71,8 +73,9 @@ there. Changes made with kubectl are in no record; status calls them drifted.`,
 	flags.BoolVar(&f.live, "live", false, "compare what Helm last installed on one cluster with the working tree")
 	flags.StringVar(&f.kubeconfig, "kubeconfig", "", "with --live: the kubeconfig `FILE` (default: kubectl's)")
 	flags.IntVar(&f.workers, "workers", 0, "do `N` things at once (default: as many as there are processors)")
+	f.post.register(cmd)
 	_ = cmd.MarkFlagFilename("kubeconfig")
-	for _, other := range []string{"fail-on", "commits", "charts"} {
+	for _, other := range []string{"fail-on", "commits", "charts", "post"} {
 		cmd.MarkFlagsMutuallyExclusive("live", other)
 	}
 	_ = cmd.RegisterFlagCompletionFunc("cluster", o.completeClusters)
@@ -136,6 +139,10 @@ func (o *options) diff(cmd *cobra.Command, f *diffFlags, args []string) error {
 	if err != nil {
 		return err
 	}
+	poster, err := f.post.poster(ctx, o)
+	if err != nil {
+		return err
+	}
 	report, err := diff.Compare(ctx, base, head, settings)
 	if err != nil {
 		if errors.Is(err, diff.ErrUnknownName) {
@@ -146,7 +153,7 @@ func (o *options) diff(cmd *cobra.Command, f *diffFlags, args []string) error {
 	if err := diff.Write(cmd.OutOrStdout(), diff.Format(f.output), report, o.style()); err != nil {
 		return err
 	}
-	return f.outcome(report)
+	return posted(cmd.ErrOrStderr(), f.outcome(report), poster.post(ctx, cmd.ErrOrStderr(), "diff", diff.MarkdownParts(report, 0)...))
 }
 
 func countOf(n int, one, many string) string {

@@ -33,9 +33,7 @@ func liveRepo(t *testing.T, extra string, server *httptest.Server) (dir, kubecon
 		"clusters/prod/pins/web.yaml":   api + "kind: Pin\nmetadata: {name: web}\nspec: {releases: {web: {version: \"1.0.0\"}}}\n",
 	}
 	if server != nil {
-		authority := base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
-		files["kubeconfig"] = fmt.Sprintf("apiVersion: v1\nkind: Config\nusers: [{name: me, user: {token: planted-token}}]\n"+
-			"clusters: [{name: prod, cluster: {server: %q, certificate-authority-data: %s}}]\ncontexts: [{name: prod, context: {cluster: prod, user: me}}]\n", server.URL, authority)
+		files["kubeconfig"] = kubeconfigOf(server, "prod")
 	} else {
 		files["kubeconfig"] = "apiVersion: v1\nkind: Config\n"
 	}
@@ -51,8 +49,21 @@ func liveRepo(t *testing.T, extra string, server *httptest.Server) (dir, kubecon
 	return dir, filepath.Join(dir, "kubeconfig")
 }
 
-// liveServer is an API server whose only release runs the version.
+// kubeconfigOf reaches a server under the name of a cluster.
+func kubeconfigOf(server *httptest.Server, cluster string) string {
+	authority := base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+	return fmt.Sprintf("apiVersion: v1\nkind: Config\nusers: [{name: me, user: {token: planted-token}}]\n"+
+		"clusters: [{name: %[1]s, cluster: {server: %[2]q, certificate-authority-data: %[3]s}}]\ncontexts: [{name: %[1]s, context: {cluster: %[1]s, user: me}}]\n", cluster, server.URL, authority)
+}
+
+// liveServer is an API server whose only release, web, runs the version.
 func liveServer(t *testing.T, version, ready, reason string) *httptest.Server {
+	t.Helper()
+	return releaseServer(t, "web", "1.0.0", version, ready, reason)
+}
+
+// releaseServer is an API server whose only release is to run one version, and runs another.
+func releaseServer(t *testing.T, name, wanted, version, ready, reason string) *httptest.Server {
 	t.Helper()
 	leases := &oneLease{}
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -63,10 +74,10 @@ func liveServer(t *testing.T, version, ready, reason string) *httptest.Server {
 		items := []any{}
 		if strings.HasSuffix(r.URL.Path, "/helmreleases") {
 			items = append(items, map[string]any{
-				"metadata": map[string]any{"name": "web", "generation": 1},
-				"spec":     map[string]any{"targetNamespace": "web", "chart": map[string]any{"spec": map[string]any{"chart": "web", "version": "1.0.0"}}},
+				"metadata": map[string]any{"name": name, "generation": 1},
+				"spec":     map[string]any{"targetNamespace": name, "chart": map[string]any{"spec": map[string]any{"chart": name, "version": wanted}}},
 				"status": map[string]any{
-					"observedGeneration": 1, "lastAttemptedRevision": "1.0.0",
+					"observedGeneration": 1, "lastAttemptedRevision": wanted,
 					"conditions": []any{map[string]any{"type": "Ready", "status": ready, "reason": reason, "lastTransitionTime": "2026-08-01T00:00:00Z"}},
 					"history":    []any{map[string]any{"chartVersion": version, "status": "deployed", "lastDeployed": "2026-08-01T00:00:00Z"}},
 				},

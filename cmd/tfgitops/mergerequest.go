@@ -81,15 +81,16 @@ func (o *options) deliver(cmd *cobra.Command, f *pinFlags, ws *bump.Workspace, r
 	return []*bump.Outcome{outcome}, err
 }
 
-// proposer opens merge requests; nil where none are asked for.
+// proposer opens merge requests, and lets notes on them answer gates; nil where none are asked for.
 func (o *options) proposer(cmd *cobra.Command, f *pinFlags, ws *bump.Workspace) (*proposer, error) {
-	if !f.mr.open || f.delivery.DryRun {
+	if !f.mr.open {
 		return nil, nil
 	}
 	client, err := o.openForge(cmd.Context(), ws.Git, f.remote)
 	if err != nil {
 		return nil, err
 	}
+	ws.Planner.Gates = postedGates{ws.Planner.Gates, ws, client}
 	review := f.mr.review
 	review.Risks = func(ctx context.Context, base, head, component string) string {
 		return o.risks(ctx, ws.Git, base, head, component)

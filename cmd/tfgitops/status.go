@@ -13,7 +13,7 @@ import (
 )
 
 func newStatusCmd(o *options) *cobra.Command {
-	q := &statusQuery{o: o, askUpstream: true}
+	q, post := &statusQuery{o: o, askUpstream: true}, &postFlags{}
 	var failOn []string
 	output, exit, watch, every := "", false, false, 10*time.Second
 	cmd := &cobra.Command{
@@ -42,10 +42,14 @@ func newStatusCmd(o *options) *cobra.Command {
 			}
 			q.cmd = cmd
 			if watch {
-				if output != "table" || exit || len(states) > 0 || every < time.Second {
-					return usageError{errors.New("--watch shows the table, without -o, --exit-code and --fail-on, and --interval takes a second or more")}
+				if output != "table" || exit || len(states) > 0 || every < time.Second || post.to != "" {
+					return usageError{errors.New("--watch shows the table, without -o, --post, --exit-code and --fail-on, and --interval takes a second or more")}
 				}
 				return q.watch(cmd.Context(), every)
+			}
+			poster, err := post.poster(cmd.Context(), o)
+			if err != nil {
+				return err
 			}
 			report, err := q.report(cmd.Context())
 			if err != nil {
@@ -54,13 +58,15 @@ func newStatusCmd(o *options) *cobra.Command {
 			if err := write(cmd.OutOrStdout(), *report); err != nil {
 				return err
 			}
+			posting := poster.post(cmd.Context(), cmd.ErrOrStderr(), "status", live.MarkdownParts(*report, statusNote)...)
 			if report.Any(states...) || exit && report.Verdict != live.OK {
-				return errFound
+				return posted(cmd.ErrOrStderr(), errFound, posting)
 			}
-			return nil
+			return posting
 		},
 	}
 	q.flags.register(cmd)
+	post.register(cmd)
 	registerOutput(cmd, &output, live.Formats())
 	cmd.Flags().StringSliceVar(&q.filter.Clusters, "cluster", nil, "on this `CLUSTER` only (repeatable)")
 	cmd.Flags().StringSliceVar(&q.filter.Components, "component", nil, "this `COMPONENT` only (repeatable)")
@@ -74,6 +80,9 @@ func newStatusCmd(o *options) *cobra.Command {
 	_ = cmd.RegisterFlagCompletionFunc("component", o.completeComponents)
 	return cmd
 }
+
+// statusNote is how many bytes of a report stand in one note: a quarter of what GitLab takes.
+const statusNote = 250_000
 
 // stateTable is the states for the help.
 func stateTable() string {

@@ -18,6 +18,7 @@ import (
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/artifact"
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/bump"
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/control"
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/forge"
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/live"
 )
 
@@ -30,10 +31,12 @@ type waitFlags struct {
 	cluster                  string
 	limit                    time.Duration
 	skipTests, noLock, quiet bool
+	post                     postFlags
 }
 
 func (f *waitFlags) register(cmd *cobra.Command) {
 	f.liveFlags.register(cmd)
+	f.post.register(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.cluster, "cluster", "", "on this `CLUSTER`")
 	flags.DurationVar(&f.limit, "timeout", 15*time.Minute, "how long to wait in all, for Flux and then for the test lock")
@@ -59,14 +62,22 @@ The lock is the Lease tfgitops-tests in the cluster's Flux namespace, so that tw
 has the rights that it needs. One that its holder left behind is free after a minute. Where the cluster is read from an
 exporter (--from) nothing can be locked there, and wait says so.
 
+--post keeps how it ended as a note on the merge request, with what runs against what is pinned. The gate "tests" of a
+stage is open where such a note says that the tests passed (tfgitops promote --merge-request).
+
 The exit code is 0 where the version is ready and its tests passed, 1 where Flux or the tests failed, and 2 where the
 time was over first.`,
 		Example: `  tfgitops wait maintain-kubeusers --cluster toolsbeta
-  tfgitops wait maintain-kubeusers --cluster tools --timeout 30m --from https://tfgitops.example.org`,
+  tfgitops wait maintain-kubeusers --cluster tools --timeout 30m --from https://tfgitops.example.org
+  tfgitops wait maintain-kubeusers --cluster toolsbeta --post`,
 		Args:              exactlyOne("wait COMPONENT --cluster CLUSTER"),
 		ValidArgsFunction: o.completeComponents,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := o.newWaiting(cmd, f, args[0])
+			if err != nil {
+				return err
+			}
+			poster, err := f.post.poster(cmd.Context(), o)
 			if err != nil {
 				return err
 			}
@@ -75,7 +86,8 @@ time was over first.`,
 			}
 			outcome := w.deployAndTest(cmd.Context())
 			w.meanwhile(cmd.Context())
-			return w.announce(cmd.Context(), outcome)
+			posting := w.post(cmd.Context(), poster, outcome)
+			return posted(cmd.ErrOrStderr(), w.announce(cmd.Context(), outcome), posting)
 		},
 	}
 	f.register(cmd)
@@ -261,7 +273,7 @@ func (w *waiting) announce(ctx context.Context, outcome error) error {
 func (w *waiting) run(ctx context.Context, args []string, name, result string) error {
 	command := exec.CommandContext(ctx, name, args...) // what the control repo says is what is to be run
 	command.Stdout, command.Stderr = w.cmd.ErrOrStderr(), w.cmd.ErrOrStderr()
-	command.Env = append(environmentWithout(tokenVariable), "TFGITOPS_COMPONENT="+w.component.Name, "TFGITOPS_CLUSTER="+w.cluster.Name,
+	command.Env = append(environmentWithout(tokenVariable, forge.TokenVariable), "TFGITOPS_COMPONENT="+w.component.Name, "TFGITOPS_CLUSTER="+w.cluster.Name,
 		"TFGITOPS_VERSION="+bump.Describe(w.pin), "TFGITOPS_COMMIT="+w.pin.Commit, "TFGITOPS_RESULT="+result)
 	if err := command.Run(); err != nil {
 		return fmt.Errorf("running %q: %w", name, err)
@@ -269,13 +281,10 @@ func (w *waiting) run(ctx context.Context, args []string, name, result string) e
 	return nil
 }
 
-// environmentWithout is the process's own environment without one variable.
-func environmentWithout(name string) []string {
-	var kept []string
-	for _, variable := range os.Environ() {
-		if !strings.HasPrefix(variable, name+"=") {
-			kept = append(kept, variable)
-		}
-	}
-	return kept
+// environmentWithout is the process's own environment without some variables.
+func environmentWithout(names ...string) []string {
+	return slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		name, _, _ := strings.Cut(variable, "=")
+		return slices.Contains(names, name)
+	})
 }

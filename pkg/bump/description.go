@@ -43,13 +43,10 @@ func (p *Plan) clusterTable() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "**%s**\n\n| cluster | from | to |\n|---|---|---|\n", markdown.Code(p.Subject()))
 	for _, change := range p.Changed() {
-		fmt.Fprintf(&out, "| %s | %s | %s |\n", cell(change.Cluster), cell(change.From()), cell(change.To()))
+		fmt.Fprintf(&out, "| %s | %s | %s |\n", markdown.Cell(change.Cluster), markdown.Cell(change.From()), markdown.Cell(change.To()))
 	}
 	return out.String()
 }
-
-// cell is text as code in a table, whose cells a bar would end.
-func cell(text string) string { return markdown.Code(strings.ReplaceAll(text, "|", "¦")) }
 
 func (p *Plan) waitList() string {
 	if len(p.Waits) == 0 {

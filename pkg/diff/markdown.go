@@ -58,6 +58,33 @@ func wholeMarkdown(r *Report, limit int) string {
 	return text
 }
 
+// maxParts bounds how many notes a report fills: nobody reads more.
+const maxParts = 10
+
+// MarkdownParts writes a report as the texts of notes of at most limit bytes each (0: 250,000): the summary whole, then the
+// objects, over as many notes as it takes, up to ten.
+func MarkdownParts(r *Report, limit int) []string {
+	limit = cmp.Or(limit, defaultLimit)
+	const heading = "## tfgitops diff"
+	pieces := strings.SplitAfter(markdownSummary(r), "\n")
+	for _, component := range r.Components {
+		title := "\n### " + componentHeading(component) + "\n\n"
+		for _, block := range component.Blocks {
+			text := title + markdownBlock(block)
+			if room := limit - len(heading) - 100; len(text) > room {
+				text = title + markdownFitting(block, room-len(title))
+			}
+			pieces = append(pieces, text)
+			title = ""
+		}
+	}
+	parts, rest := markdown.Pack(pieces, heading, "", limit, maxParts)
+	if rest > 0 {
+		parts = append(parts, fmt.Sprintf("%s\n\n**%s left out here**: `tfgitops diff -o html` has everything.\n", heading, plural(rest, "more block of changed objects is", "more blocks of changed objects are")))
+	}
+	return parts
+}
+
 func componentHeading(c Component) string {
 	if c.Name == "" {
 		return c.title()

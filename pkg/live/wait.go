@@ -75,3 +75,16 @@ func attempted(release Release, pinned v1alpha1.PinnedRelease) bool {
 	wanted := release.Wanted == "" || release.Wanted == pinned.Version
 	return wanted && (release.Attempted == "" || isVersion(release.Attempted, pinned.Version))
 }
+
+// Releases compares what a cluster runs with a pin, release by release.
+func Releases(read Cluster, pin *v1alpha1.PinSpec) []ReleaseStatus {
+	var found []ReleaseStatus
+	for _, name := range sortedKeys(pin.Releases) {
+		status := ReleaseStatus{Name: name, Pinned: pin.Releases[name].Version, State: Unknown, Note: read.Error}
+		if read.Error == "" {
+			status = expectation{name: name, pinned: pin.Releases[name]}.compare(read, read.release(name))
+		}
+		found = append(found, status)
+	}
+	return found
+}

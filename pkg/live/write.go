@@ -16,7 +16,7 @@ import (
 
 // Formats are the forms in which a report is written.
 func Formats() map[string]func(io.Writer, Report) error {
-	return map[string]func(io.Writer, Report) error{"table": writeTable, "json": writeReportJSON, "yaml": writeReportYAML, "html": WriteHTML}
+	return map[string]func(io.Writer, Report) error{"table": writeTable, "json": writeReportJSON, "yaml": writeReportYAML, "html": WriteHTML, "markdown": writeMarkdown}
 }
 
 func writeReportJSON(out io.Writer, report Report) error { return WriteJSON(out, report) }

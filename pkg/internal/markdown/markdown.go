@@ -49,3 +49,6 @@ func Link(text, address string) string {
 	}
 	return fmt.Sprintf("[%s](%s)", text, address)
 }
+
+// Cell is text as code in a table, whose cells a bar would end.
+func Cell(text string) string { return Code(strings.ReplaceAll(text, "|", "¦")) }

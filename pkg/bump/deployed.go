@@ -1,0 +1,36 @@
+package bump
+
+import (
+	"context"
+	"fmt"
+
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/api/v1alpha1"
+)
+
+// DeployedBy returns the commit of the remote's main branch that brought a component on a cluster to the version that it has
+// there now.
+func (ws *Workspace) DeployedBy(ctx context.Context, component, cluster string, pin *v1alpha1.PinSpec) (string, error) {
+	main, _, err := ws.Git.RemoteHead(ctx, ws.Remote)
+	if err != nil {
+		return "", err
+	}
+	planner := *ws.Planner
+	if planner.Head, err = ws.Git.Fetch(ctx, ws.Remote, main); err != nil {
+		return "", err
+	}
+	found, err := planner.record(ctx, component, cluster)
+	if err != nil {
+		return "", err
+	}
+	commit := ""
+	for _, entry := range found.entries {
+		if !sameVersion(entry.After, pin) {
+			break
+		}
+		commit = entry.Commit
+	}
+	if commit == "" {
+		return "", fmt.Errorf("no commit on %s brought %s on %s to %s", main, component, cluster, Describe(pin))
+	}
+	return commit, nil
+}
