@@ -321,7 +321,7 @@ func TestConcurrentPushesOfDifferentVersions(t *testing.T) {
 		switch {
 		case done.code == exitDone:
 			landed++
-		case done.code != exitRefused || !strings.Contains(done.stderr, "refused by downgrade on beta: "+w.version(i+2)+" is older than the pinned "):
+		case done.code != exitRefused || !strings.Contains(done.stderr, "refused by downgrade on beta, local: "+w.version(i+2)+" is older than the pinned "):
 			t.Errorf("exit code %d\n%s", done.code, done.stderr)
 		}
 	}
