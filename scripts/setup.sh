@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Installs what the checks need beyond Go, Git and make, with apt: shellcheck, Nix for `make nix-check`, and promtool, which
-# tries out the alert rules. Safe to run again. Where apt or root is missing it says what to install by hand, and goes on.
+# Installs what the checks need beyond Go, Git and make: with apt shellcheck, Nix for `make nix-check`, and promtool, which tries
+# out the alert rules; with npm, where there is npm, what checks the GitLab CI components against GitLab's schema.
+# Safe to run again. Where apt, root or npm is missing it says what to install by hand, and goes on.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 # program:Debian package
 readonly needed=(shellcheck:shellcheck nix-instantiate:nix-bin promtool:prometheus)
@@ -35,4 +37,17 @@ else
 		if [[ $package == prometheus ]]; then install_promtool; else packages+=("$package"); fi
 	done
 	if ((${#packages[@]} > 0)); then apt-get install -q -y --no-install-recommends "${packages[@]}"; fi
+fi
+
+# Below .cache, where no check of this repository's own files looks.
+readonly checker=.cache/gitlab-ci
+if cmp -s tools/gitlab-ci/package-lock.json "$checker/package-lock.json" && [[ -x $checker/node_modules/.bin/gitlab-ci-local ]]; then
+	echo "setup: gitlab-ci-local is installed"
+elif ! command -v npm >/dev/null; then
+	echo "setup: no npm here: the GitLab CI components are not checked against GitLab's schema; install Node.js and npm for that"
+else
+	mkdir -p "$checker"
+	cp tools/gitlab-ci/package.json tools/gitlab-ci/package-lock.json "$checker"
+	npm ci --prefix "$checker" --ignore-scripts --no-audit --no-fund ||
+		echo "setup: npm could not install gitlab-ci-local: the GitLab CI components are not checked against GitLab's schema" >&2
 fi
