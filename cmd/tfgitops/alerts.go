@@ -10,9 +10,6 @@ import (
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/live"
 )
 
-// defaultRunbooks is where this project's own runbooks are read.
-const defaultRunbooks = "https://gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/-/blob/main/docs/runbooks/"
-
 func newAlertsCmd(o *options) *cobra.Command {
 	output, alerts := "rules", live.AlertOptions{}
 	cmd := &cobra.Command{
@@ -50,7 +47,7 @@ stage. Each rule links to a runbook.`,
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", output, "the output `FORMAT`: rules (a file for Prometheus) or prometheusrule (for its operator)")
 	cmd.Flags().StringVar(&alerts.Job, "job", "tfgitops", "the `NAME` of the scrape job of the exporter")
-	cmd.Flags().StringVar(&alerts.Runbooks, "runbooks", defaultRunbooks, "the `URL` that the names of runbooks are added to")
+	cmd.Flags().StringVar(&alerts.Runbooks, "runbooks", live.DefaultRunbooks, "the `URL` that the names of runbooks are added to")
 	cmd.Flags().StringToStringVar(&alerts.Labels, "label", nil, "a label for each rule, as `NAME=VALUE` (repeatable)")
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"rules", "prometheusrule"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd

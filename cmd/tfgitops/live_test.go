@@ -230,6 +230,7 @@ func TestFit(t *testing.T) {
 		"too wide":      {"four\n", 3, 3, "fo…\n"},
 		"too long":      {"1\n2\n3\n4\n", 20, 4, "1\n2\n… 2 more lines\n"},
 		"no size known": {"1\n2\n", 0, 0, "1\n2\n"},
+		"colours":       {"a \x1b[31mfailed\x1b[0m b\n", 6, 3, "a \x1b[31mfai…\x1b[0m\n"},
 	}
 	for name, test := range tests {
 		if got := fit(test.text, test.width, test.height); got != test.want {

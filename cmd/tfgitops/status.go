@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -36,6 +37,9 @@ func newStatusCmd(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if output == "table" && o.style().Colour {
+				write = func(out io.Writer, report live.Report) error { return live.WriteTable(out, report, true) }
+			}
 			states, err := live.ParseStates(failOn)
 			if err != nil {
 				return usageError{err}
@@ -45,7 +49,7 @@ func newStatusCmd(o *options) *cobra.Command {
 				if output != "table" || exit || len(states) > 0 || every < time.Second || post.to != "" {
 					return usageError{errors.New("--watch shows the table, without -o, --post, --exit-code and --fail-on, and --interval takes a second or more")}
 				}
-				return q.watch(cmd.Context(), every)
+				return q.watch(cmd.Context(), every, write)
 			}
 			poster, err := post.poster(cmd.Context(), o)
 			if err != nil {

@@ -17,12 +17,11 @@ import (
 
 // watch shows the report again and again, until the context ends. Only what cannot be read the first time is an error: later
 // it may come back.
-func (q *statusQuery) watch(ctx context.Context, every time.Duration) error {
+func (q *statusQuery) watch(ctx context.Context, every time.Duration, show func(io.Writer, live.Report) error) error {
 	report, err := q.report(ctx)
 	if err != nil {
 		return err
 	}
-	show := live.Formats()["table"]
 	if terminalOf(q.cmd.OutOrStdout()) != nil {
 		fmt.Fprint(q.cmd.OutOrStdout(), "\x1b[2J") // clear the screen, once: what follows is written over itself
 	}
@@ -101,9 +100,35 @@ func fit(text string, width, height int) string {
 		lines = append(lines[:height-2], fmt.Sprintf("… %d more lines", left+1))
 	}
 	for i, line := range lines {
-		if runes := []rune(line); len(runes) > width {
-			lines[i] = string(runes[:width-1]) + "…"
-		}
+		lines[i] = cutVisible(line, width)
 	}
 	return strings.Join(lines, "\n") + "\n"
+}
+
+// cutVisible cuts a line to so many characters that are seen: colours are not, and stay.
+func cutVisible(line string, width int) string {
+	var out strings.Builder
+	seen, inColour, cut := 0, false, false
+	for _, r := range line {
+		switch {
+		case r == '\x1b':
+			inColour = true
+		case inColour:
+			inColour = r != 'm'
+			out.WriteRune(r)
+			continue
+		default:
+			seen++
+		}
+		if seen < width || r == '\x1b' {
+			out.WriteRune(r)
+		} else if !cut {
+			cut = true
+			out.WriteRune('…')
+		}
+	}
+	if seen <= width {
+		return line
+	}
+	return out.String()
 }

@@ -21,8 +21,8 @@ var dashboardStyle string
 // oldData is the age from which a cluster's data is shown as old.
 const oldData = 30 * time.Minute
 
-// runbooks is where the runbooks are, from the control repo's point of view.
-const runbooks = "docs/runbooks/"
+// DefaultRunbooks is where this project's own runbooks are read: an alert's name and ".md" are added.
+const DefaultRunbooks = "https://gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/-/blob/main/docs/runbooks/"
 
 // WriteHTML writes the report as one self-contained page: no script, nothing fetched, and a policy that holds a browser to
 // that. What others wrote is escaped.
@@ -77,12 +77,15 @@ type cell struct {
 	CommitURL    template.URL
 	CompareURL   template.URL
 	Waits        string
+	// Since is for how long it has been pinned; empty where that is not known.
+	Since string
 }
 
 type failure struct {
 	*Row
 	StateInfo
-	RunbookPath string
+	// Runbook hides the state's own: drift has two.
+	Runbook, RunbookURL string
 }
 
 type dataAge struct {
@@ -109,8 +112,8 @@ func newDashboard(report Report) dashboard {
 	}
 	for i := range report.Rows {
 		if row := &report.Rows[i]; row.State.rank() <= Suspended.rank() {
-			state := info(row.State)
-			page.Failures = append(page.Failures, failure{row, state, runbooks + state.Runbook + ".md"})
+			runbook := row.runbook()
+			page.Failures = append(page.Failures, failure{row, info(row.State), runbook, DefaultRunbooks + runbook + ".md"})
 		}
 	}
 	for _, cluster := range report.Clusters {
@@ -118,6 +121,14 @@ func newDashboard(report Report) dashboard {
 		page.Data = append(page.Data, dataAge{cluster, cluster.Lines(report.Time), old})
 	}
 	return page
+}
+
+// runbook is the page for a row: that of its state, but for drift that is none of the version.
+func (r Row) runbook() string {
+	if r.State == Drifting && !slices.Contains(r.Drift, driftPin) {
+		return info(Unmanaged).Runbook
+	}
+	return info(r.State).Runbook
 }
 
 func differs(lane Lane) bool {
@@ -171,6 +182,9 @@ func (d *dashboard) cell(row *Row) cell {
 	if row.Pinned != nil {
 		shown.Pinned = shortVersion(row.Pinned.Version, row.Pinned.Commit)
 		shown.CommitURL = commitURL(row.Source, row.Pinned.Commit)
+		if !row.Pinned.Since.IsZero() {
+			shown.Since = age(row.Pinned.Since, d.Time)
+		}
 	}
 	if row.Behind != nil && row.Behind.Commits > 0 {
 		shown.Waits = waitsText(*row.Behind, d.Time)

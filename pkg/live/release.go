@@ -111,7 +111,7 @@ func suspendedNote(drift []string) string {
 func differsNote(drift []string) string {
 	for _, kind := range drift {
 		if kind == driftSpec {
-			return "the HelmRelease does not ask for what is pinned: Flux has not applied the newest commit"
+			return "the HelmRelease asks for another version: the pin is not applied yet"
 		}
 	}
 	return "the cluster does not run what is pinned"

@@ -319,7 +319,7 @@ func (c *comparison) artifacts(row *Row, d control.Deployment) {
 		asked = asked && known
 		if known && !present {
 			all, asked = false, true
-			row.State, row.Note = ArtifactMissing, artifact.Repository{URL: release.Source.URL}.Ref(release.Chart, release.Version)+" is not published"
+			row.State, row.Note = ArtifactMissing, "not in its registry: "+artifact.Repository{URL: release.Source.URL}.Ref(release.Chart, release.Version)
 			break
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -149,6 +150,38 @@ func TestStatusGolden(t *testing.T) {
 			}
 			if format == "table" || name == "full" && format != "yaml" {
 				golden(t, filepath.Join("testdata", name+"."+format), out.Bytes())
+			}
+		}
+	}
+}
+
+// TestColourOnlyRepeats takes the colours out again, and with them nothing else but some room.
+func TestColourOnlyRepeats(t *testing.T) {
+	t.Parallel()
+	report := Status(repoSnapshot(world(t)))
+	var plain, coloured bytes.Buffer
+	if err := WriteTable(&plain, report, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteTable(&coloured, report, true); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(coloured.String(), "\x1b[31mfailed\x1b[0m") {
+		t.Errorf("failed is not red:\n%s", coloured.String())
+	}
+	words := func(text string) []string {
+		return strings.Fields(regexp.MustCompile(`\x1b\[\d+m`).ReplaceAllString(text, ""))
+	}
+	if difference := cmp.Diff(words(plain.String()), words(coloured.String())); difference != "" {
+		t.Error(difference)
+	}
+	column := -1
+	for _, line := range strings.Split(regexp.MustCompile(`\x1b\[\d+m`).ReplaceAllString(coloured.String(), ""), "\n\n")[:1] {
+		for _, row := range strings.Split(line, "\n") {
+			if at := strings.Index(row, "UpgradeSucceeded"); at > 0 && column < 0 {
+				column = len([]rune(row[:at]))
+			} else if at > 0 && len([]rune(row[:at])) != column {
+				t.Errorf("not aligned:\n%s", row)
 			}
 		}
 	}

@@ -36,7 +36,7 @@ func TestWait(t *testing.T) {
 		"after a while":               {[]Cluster{{}, away, webRelease("1", "1", "True", "UpgradeSucceeded"), webRelease("1", "2", "Unknown", "Progressing"), webRelease("2", "2", "True", "UpgradeSucceeded")}, nil, ""},
 		"failed":                      {[]Cluster{webRelease("1", "2", "False", "UpgradeFailed")}, ErrFailed, "UpgradeFailed: said"},
 		"the version before failed":   {[]Cluster{webRelease("0", "1", "False", "UpgradeFailed"), webRelease("2", "2", "True", "UpgradeSucceeded")}, nil, ""},
-		"ready on another":            {[]Cluster{webRelease("1", "1", "True", "UpgradeSucceeded")}, ErrTimedOut, "does not ask for what is pinned"},
+		"ready on another":            {[]Cluster{webRelease("1", "1", "True", "UpgradeSucceeded")}, ErrTimedOut, "asks for another version"},
 		"suspended":                   {[]Cluster{suspended}, ErrTimedOut, "suspended"},
 		"away":                        {[]Cluster{away}, ErrTimedOut, "no answer in time"},
 		"no release":                  {[]Cluster{{}}, ErrTimedOut, "no HelmRelease web"},

@@ -16,7 +16,7 @@ import (
 
 // Formats are the forms in which a report is written.
 func Formats() map[string]func(io.Writer, Report) error {
-	return map[string]func(io.Writer, Report) error{"table": writeTable, "json": writeReportJSON, "yaml": writeReportYAML, "html": WriteHTML, "markdown": writeMarkdown}
+	return map[string]func(io.Writer, Report) error{"table": writePlainTable, "json": writeReportJSON, "yaml": writeReportYAML, "html": WriteHTML, "markdown": writeMarkdown}
 }
 
 func writeReportJSON(out io.Writer, report Report) error { return WriteJSON(out, report) }
@@ -44,12 +44,16 @@ func WriteYAML(out io.Writer, document any) error {
 // maxNote is where a table cuts a note, in characters: JSON has all of it.
 const maxNote = 80
 
-func writeTable(out io.Writer, report Report) error {
+func writePlainTable(out io.Writer, report Report) error { return WriteTable(out, report, false) }
+
+// WriteTable writes the report for a terminal, the worst first and the verdict last. Colour only repeats what the words say.
+func WriteTable(out io.Writer, report Report, colour bool) error {
+	paint := painter(colour)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "COMPONENT\tCLUSTER\tPINNED\tLIVE\tSTATE\tBEHIND\tFLUX\tNOTE")
+	fmt.Fprintln(table, "COMPONENT\tCLUSTER\tPINNED\tLIVE\t"+paint("", "STATE")+"\tBEHIND\tFLUX\tNOTE")
 	for _, row := range report.Rows {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", row.Component, row.Cluster, row.PinnedText(report.Time), row.LiveText(),
-			row.State, row.Behind.text(report.Time), orDash(cut(row.Flux, maxNote)), cut(row.Note, maxNote))
+			paint(row.State, string(row.State)), row.Behind.text(report.Time), orDash(cut(row.Flux, maxNote)), cut(row.Note, maxNote))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -63,8 +67,46 @@ func writeTable(out io.Writer, report Report) error {
 			fmt.Fprintf(out, "%s: %s\n", cluster.Name, line)
 		}
 	}
-	_, err := fmt.Fprintf(out, "verdict: %s\n", report.Verdict)
+	_, err := fmt.Fprintf(out, "verdict: %s%s\n", paint(report.Verdict, string(report.Verdict)), report.countText())
 	return err
+}
+
+// countText says how many deployments are in which state.
+func (r Report) countText() string {
+	var counts []string
+	for _, state := range States() {
+		if count := countState(r.Rows, state.State); count > 0 {
+			counts = append(counts, fmt.Sprintf("%d %s", count, state.State))
+		}
+	}
+	if len(counts) < 2 {
+		return ""
+	}
+	return " (" + strings.Join(counts, ", ") + ")"
+}
+
+// painter returns what gives a word the colour of a state. Every colour is as many characters, the heading's too: the columns
+// stay aligned.
+func painter(colour bool) func(State, string) string {
+	if !colour {
+		return func(_ State, word string) string { return word }
+	}
+	return func(state State, word string) string { return "\x1b[" + state.sgr() + "m" + word + "\x1b[0m" }
+}
+
+// sgr is a state's colour on a terminal, as an SGR parameter of two digits.
+func (s State) sgr() string {
+	switch s {
+	case ArtifactMissing, Failed:
+		return "31" // red
+	case Drifting, Unmanaged, Suspended, Unknown, Stale:
+		return "33" // yellow
+	case Pending, MRBuild:
+		return "36" // cyan
+	case OK:
+		return "32" // green
+	}
+	return "01" // bold
 }
 
 // Lines say how old what is known of a cluster is, and what is wrong there.
