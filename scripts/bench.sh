@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Measures bin/tfgitops on Toolforge's repo and on generated ones, beside kustomize and Git, and writes docs/benchmarks.md
-# and docs/benchmarks-bump.md.
+# Measures bin/tfgitops on Toolforge's repo and on generated ones, beside kustomize and Git, and with 200 clusters that it
+# reads; writes docs/benchmarks.md, docs/benchmarks-bump.md and docs/benchmarks-live.md.
 # Arguments go to the measuring program: scripts/bench.sh -h lists them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,6 +11,7 @@ go build -C test/bench -o results/kustomize sigs.k8s.io/kustomize/kustomize/v5
 go build -C test/bench -o results/measure ./measure
 go build -C test/bench -o results/gen ./gen
 go build -o test/bench/results/bumpbench ./test/bumpbench
+go build -o test/bench/results/livebench ./test/livebench
 go test -run='^$' -bench=. -benchmem ./pkg/... >test/bench/results/go.txt
 
 test/bench/results/measure \
@@ -26,3 +27,8 @@ test/bench/results/bumpbench \
 	-tfgitops="$root/bin/tfgitops" \
 	-generator="$root/test/bench/results/gen" \
 	-out="$root/docs/benchmarks-bump.md"
+
+test/bench/results/livebench \
+	-tfgitops="$root/bin/tfgitops" \
+	-generator="$root/test/bench/results/gen" \
+	-out="$root/docs/benchmarks-live.md"

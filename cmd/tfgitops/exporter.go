@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,13 +19,15 @@ import (
 const (
 	// stopTimeout is how long requests may take to end when the exporter is told to stop.
 	stopTimeout = 10 * time.Second
+	// exporterGCPercent trades speed for memory: it runs for ever, and nobody waits for it.
+	exporterGCPercent = 50
 	// headerTimeout bounds a reader that sends nothing.
 	headerTimeout = 10 * time.Second
 )
 
 func newExporterCmd(o *options) *cobra.Command {
 	f := &liveFlags{}
-	listen, interval, upstreamInterval := "", time.Minute, 10*time.Minute
+	listen, interval, upstreamInterval, upstream := "", time.Minute, 10*time.Minute, true
 	cmd := &cobra.Command{
 		Use:     "exporter",
 		Short:   "Serve what status says as metrics, JSON and a page",
@@ -47,7 +50,10 @@ it at the newest commit is another program's work, such as git-sync.`,
 			if interval < time.Second || upstreamInterval < time.Second {
 				return usageError{errors.New("--interval and --upstream-interval take a second or more")}
 			}
-			source := &viewSource{o: o, flags: f, upstreamInterval: upstreamInterval, probes: live.NewProbes(o.now())}
+			if o.getenv("GOGC") == "" {
+				debug.SetGCPercent(exporterGCPercent)
+			}
+			source := &viewSource{o: o, flags: f, askUpstream: upstream, upstreamInterval: upstreamInterval, probes: live.NewProbes(o.now(), upstream)}
 			return serve(cmd, listen, &live.Exporter{
 				Refresh: source.view, Probes: source.probes.Last(), Interval: interval, Jitter: rand.Float64, Sleep: artifact.SystemClock{}.Sleep,
 				Token: o.getenv(tokenVariable), Say: func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), text) },
@@ -57,6 +63,7 @@ it at the newest commit is another program's work, such as git-sync.`,
 	f.register(cmd)
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "the `ADDRESS` to listen on")
 	cmd.Flags().DurationVar(&interval, "interval", interval, "how often clusters and pins are read")
+	cmd.Flags().BoolVar(&upstream, "upstream", upstream, "ask sources what waits, and registries for what is pinned and published")
 	cmd.Flags().DurationVar(&upstreamInterval, "upstream-interval", upstreamInterval, "how often sources and registries are asked")
 	return cmd
 }
@@ -96,6 +103,7 @@ func serve(cmd *cobra.Command, address string, exporter *live.Exporter) error {
 type viewSource struct {
 	o                *options
 	flags            *liveFlags
+	askUpstream      bool
 	upstreamInterval time.Duration
 
 	upstream *live.Upstream
@@ -123,7 +131,7 @@ func (s *viewSource) view(ctx context.Context) (live.View, error) {
 	if err != nil {
 		return live.View{}, err
 	}
-	if asking := s.o.now(); asking.Sub(s.asked) >= s.upstreamInterval {
+	if asking := s.o.now(); s.askUpstream && asking.Sub(s.asked) >= s.upstreamInterval {
 		if s.upstream, err = s.o.asker().Ask(ctx, repo.Repo, live.Waiting, live.Present, live.Published); err != nil {
 			return live.View{}, err
 		}

@@ -48,7 +48,7 @@ func get(t *testing.T, server *httptest.Server, path, token string) (*http.Respo
 
 func TestExporter(t *testing.T) {
 	t.Parallel()
-	exporter := &Exporter{Token: "read-me", Probes: NewProbes(testNow()).Last()}
+	exporter := &Exporter{Token: "read-me", Probes: NewProbes(testNow(), true).Last()}
 	server := httptest.NewServer(exporter.Handler())
 	t.Cleanup(server.Close)
 	check := func(path, token string, code int, shows string) {

@@ -24,7 +24,7 @@ var (
 	pinBehind     = metric{"tfgitops_pin_commits_behind", "How many merged commits the pin lacks.", []string{"component", "cluster"}}
 	pinOldest     = metric{"tfgitops_pin_oldest_unpinned_commit_timestamp_seconds", "When the oldest of them was merged; 0: there is none.", []string{"component", "cluster"}}
 	driftGauge    = metric{"tfgitops_drift", "Whether the cluster differs from the pin, by kind: pin, spec, resource, unmanaged, missing.", []string{"component", "cluster", "kind"}}
-	releaseStatus = metric{"tfgitops_release_status", "1 for the status that a release is in: Ready, Failed, Progressing, Suspended or Unknown.", []string{"component", "cluster", "release", "status"}}
+	releaseStatus = metric{"tfgitops_release_status", "The status that a release is in: Ready, Failed, Progressing, Suspended or Unknown.", []string{"component", "cluster", "release", "status"}}
 	releaseHeld   = metric{"tfgitops_release_suspended", "Whether Flux was told to leave a release alone.", []string{"component", "cluster", "release"}}
 	sourceBehind  = metric{"tfgitops_cluster_source_behind_seconds", "How old the oldest commit of the control repo is that Flux has not applied; 0: there is none.", []string{"cluster"}}
 	artifactThere = metric{"tfgitops_pin_artifact_present", "Whether what is pinned is in its registry.", []string{"component", "cluster", "artifact"}}
@@ -37,18 +37,24 @@ func allMetrics() []metric {
 }
 
 // Collector gives Prometheus the numbers of one report: a component that is gone leaves no series behind.
-type Collector struct{ View View }
+type Collector struct {
+	View View
+	// only is the one metric that is collected; not set: all are.
+	only metric
+}
 
 // Describe names the metrics.
 func (c Collector) Describe(to chan<- *prometheus.Desc) {
 	for _, m := range allMetrics() {
-		to <- m.desc()
+		if c.only.name == "" || c.only.name == m.name {
+			to <- m.desc()
+		}
 	}
 }
 
 // Collect sends the numbers.
 func (c Collector) Collect(to chan<- prometheus.Metric) {
-	send := sender{to: to, descs: map[string]*prometheus.Desc{}}
+	send := sender{to: to, only: c.only, descs: map[string]*prometheus.Desc{}}
 	for target, at := range c.View.Probes {
 		send.gauge(probeTime, seconds(at), target)
 	}
@@ -77,10 +83,14 @@ func (c Collector) Collect(to chan<- prometheus.Metric) {
 // sender sends metrics, with each description made once.
 type sender struct {
 	to    chan<- prometheus.Metric
+	only  metric
 	descs map[string]*prometheus.Desc
 }
 
 func (s sender) gauge(m metric, value float64, labels ...string) {
+	if s.only.name != "" && s.only.name != m.name {
+		return
+	}
 	if s.descs[m.name] == nil {
 		s.descs[m.name] = m.desc()
 	}
@@ -113,9 +123,7 @@ func (s sender) row(row Row) {
 	s.drift(row)
 	for _, release := range row.Releases {
 		s.gauge(releaseHeld, number(release.Suspended), row.Component, row.Cluster, release.Name)
-		for _, status := range []string{"Ready", "Failed", "Progressing", "Suspended", "Unknown"} {
-			s.gauge(releaseStatus, number(status == release.statusWord()), row.Component, row.Cluster, release.Name, status)
-		}
+		s.gauge(releaseStatus, 1, row.Component, row.Cluster, release.Name, release.statusWord())
 	}
 }
 

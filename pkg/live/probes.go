@@ -21,9 +21,13 @@ type Probes struct {
 	last  map[string]time.Time
 }
 
-// NewProbes begins with what every exporter reads.
-func NewProbes(began time.Time) *Probes {
-	return &Probes{began: began, last: map[string]time.Time{probeRepo: began, probeSources: began, probeRegistries: began}}
+// NewProbes begins with what the exporter reads: the control repo, and, where it is to ask them, sources and registries.
+func NewProbes(began time.Time, upstream bool) *Probes {
+	p := &Probes{began: began, last: map[string]time.Time{probeRepo: began}}
+	if upstream {
+		p.last[probeSources], p.last[probeRegistries] = began, began
+	}
+	return p
 }
 
 // Last are the targets with their times.

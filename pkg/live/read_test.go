@@ -128,7 +128,7 @@ func TestOneConnectionACluster(t *testing.T) {
 	counting := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		requests[r.URL.Path]++
-		addresses[r.RemoteAddr] = true
+		addresses[r.RemoteAddr+" "+r.Host] = true // one port may lead to two servers
 		mu.Unlock()
 		api.ServeHTTP(w, r)
 	})

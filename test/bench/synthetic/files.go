@@ -59,6 +59,7 @@ func component(number int) string {
 func clusterFile(number int) string {
 	return fmt.Sprintf(head, "Cluster", Cluster(number)) + `  kubeVersion: "1.32.4"
   fluxVersion: "2.9"
+  context: ` + Cluster(number) + `
   imageRegistries:
     - registry.example.org
 `
