@@ -183,7 +183,7 @@ func TestStatusWatch(t *testing.T) {
 	var now atomic.Value
 	now.Store(http.HandlerFunc(server.Config.Handler.ServeHTTP))
 	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		now.Load().(http.HandlerFunc)(w, r) //nolint:forcetypeassert // stored here alone
+		now.Load().(http.HandlerFunc)(w, r)
 	})
 	dir, kubeconfig := liveRepo(t, "", server)
 	ctx, cancel := context.WithCancel(t.Context())

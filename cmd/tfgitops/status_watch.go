@@ -28,27 +28,38 @@ func (q *statusQuery) watch(ctx context.Context, every time.Duration, show func(
 	if err := q.redraw(*report, show); err != nil {
 		return err
 	}
-	for {
-		if (artifact.SystemClock{}).Sleep(ctx, every) != nil {
-			return nil
-		}
-		newer, err := q.report(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			fmt.Fprintln(q.cmd.ErrOrStderr(), "not read, and tried again:", errorText(err))
+	for (artifact.SystemClock{}).Sleep(ctx, every) == nil {
+		newer := q.reportAgain(ctx)
+		if newer == nil {
 			continue
-		case terminalOf(q.cmd.OutOrStdout()) != nil:
-			err = q.redraw(*newer, show)
-		default:
-			err = writeTransitions(q.cmd.OutOrStdout(), *report, *newer)
 		}
-		if err != nil {
+		if err := q.update(*report, *newer, show); err != nil {
 			return err
 		}
 		report = newer
 	}
+	return nil
+}
+
+// reportAgain reads a newer report. One that cannot be read is told, and is nil: it is tried again. So is one that the end of
+// the watch cut short.
+func (q *statusQuery) reportAgain(ctx context.Context) *live.Report {
+	report, err := q.report(ctx)
+	switch {
+	case err == nil:
+		return report
+	case ctx.Err() == nil:
+		fmt.Fprintln(q.cmd.ErrOrStderr(), "not read, and tried again:", errorText(err))
+	}
+	return nil
+}
+
+// update shows a newer report: on a terminal the whole of it, in a log what changed.
+func (q *statusQuery) update(before, after live.Report, show func(io.Writer, live.Report) error) error {
+	if out := q.cmd.OutOrStdout(); terminalOf(out) == nil {
+		return writeTransitions(out, before, after)
+	}
+	return q.redraw(after, show)
 }
 
 func writeTransitions(out io.Writer, before, after live.Report) error {

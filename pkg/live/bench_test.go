@@ -58,8 +58,8 @@ func benchRelease(t testing.TB, i int) json.RawMessage {
 		values[fmt.Sprintf("value%d", j)] = map[string]any{"enabled": true, "replicas": j, "name": "something of a length"}
 		fields[fmt.Sprintf("f:value%d", j)] = map[string]any{"f:enabled": map[string]any{}, "f:replicas": map[string]any{}, "f:name": map[string]any{}}
 	}
-	object["spec"].(map[string]any)["values"] = values                                               //nolint:forcetypeassert // made above
-	object["metadata"].(map[string]any)["managedFields"] = []any{map[string]any{"fieldsV1": fields}} //nolint:forcetypeassert // made above
+	object["spec"].(map[string]any)["values"] = values
+	object["metadata"].(map[string]any)["managedFields"] = []any{map[string]any{"fieldsV1": fields}}
 	data, err := json.Marshal(object)
 	if err != nil {
 		t.Fatal(err)

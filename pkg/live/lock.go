@@ -38,11 +38,11 @@ const (
 )
 
 var (
-	// ErrLocked: somebody else held the test lock for the whole time.
+	// ErrLocked says that somebody else held the test lock for the whole time.
 	ErrLocked = errors.New("the test lock was not free in time")
-	// ErrLockLost: the lock could not be renewed while it was held, so that somebody else may have it now.
+	// ErrLockLost says that the lock could not be renewed while it was held, so that somebody else may have it now.
 	ErrLockLost = errors.New("the test lock was lost")
-	// ErrLockRefused: the account may not use the lock.
+	// ErrLockRefused says that the account may not use the lock.
 	ErrLockRefused = errors.New("the account may not take the test lock")
 )
 
