@@ -151,7 +151,7 @@ func TestStatusCommand(t *testing.T) {
 		"html":                 {good, []string{"-o", "html"}, exitDone, "<!doctype html>"},
 		"no cluster at hand":   {nil, nil, exitDone, "pins and history only"},
 		"no cluster, exit":     {nil, []string{"--exit-code"}, exitFound, "verdict: unknown"},
-		"no such format":       {good, []string{"-o", "xml"}, exitFailed, "write html, json, table, yaml"},
+		"no such format":       {good, []string{"-o", "xml"}, exitFailed, "write html, json, markdown, table, yaml"},
 		"no such state":        {good, []string{"--fail-on", "bad"}, exitFailed, `there is no state "bad"`},
 		"no such cluster":      {good, []string{"--cluster", "x"}, exitFailed, `there is no cluster "x"`},
 		"no such component":    {good, []string{"--component", "x"}, exitFailed, `there is no component "x"`},
