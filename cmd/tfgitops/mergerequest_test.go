@@ -286,7 +286,14 @@ func TestThroughProduction(t *testing.T) {
 		t.Errorf("%v\n%s", open(server), done.stderr)
 	}
 
-	// The branch lacks the commit that was merged: GitLab rebases it, and what was approved stays as it is.
+	if moved := server.MergeRequests(deploy)[1].SHA; moved == production.SHA { // its pipeline could not pass without the first
+		t.Error("it was not rebased")
+	}
+
+	// The branch lacks a commit again: GitLab rebases it, and what was approved stays as it is.
+	w.mustGit(t, "mine", "pull", "-q")
+	w.mustGit(t, "mine", "commit", "-q", "--allow-empty", "-m", "Something else")
+	w.mustGit(t, "mine", "push", "-q", "origin", "main")
 	reviewed := server.MergeRequests(deploy)[1].SHA
 	done = w.must(t, "mine", append(ready, "--override", "soak", "--override", "unverified", "--reason", "seen to work", "--auto-merge")...)
 	says(t, done, "!2 merges once its pipeline has passed")

@@ -246,7 +246,9 @@ func (o *options) showOutcome(cmd *cobra.Command, f *pinFlags, outcome *bump.Out
 	case outcome.Pushed && f.delivery.Direct:
 		fmt.Fprintf(messages, "pushed %s to %s of %s\nnext: git pull\n", short(outcome.Commit), outcome.Branch, f.remote)
 	case outcome.Pushed:
-		fmt.Fprintf(messages, "pushed %s to %s of %s\n", short(outcome.Commit), outcome.Branch, f.remote)
+		if !outcome.There { // the plan said so
+			fmt.Fprintf(messages, "pushed %s to %s of %s\n", short(outcome.Commit), outcome.Branch, f.remote)
+		}
 		if !f.mr.open {
 			fmt.Fprintf(messages, "next: %s --merge-request\n", commandLine(cmd))
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/forge"
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/gitrepo"
 )
 
 // Forge is where merge requests are. forge.Client is one.
@@ -16,6 +17,7 @@ type Forge interface {
 	Propose(ctx context.Context, p forge.Proposal) (found forge.MergeRequest, created bool, err error)
 	Supersede(ctx context.Context, old, by forge.MergeRequest, closes bool) (changed bool, err error)
 	Ready(ctx context.Context, m forge.MergeRequest) (forge.MergeRequest, error)
+	Rebase(ctx context.Context, iid int64, commit string, reviewed forge.Reviewed) (string, error)
 	AutoMerge(ctx context.Context, iid int64, commit string, reviewed forge.Reviewed) (merged bool, err error)
 }
 
@@ -149,12 +151,16 @@ func (p *Proposed) supersede(ctx context.Context, f Forge, plan *Plan, open []fo
 
 // advance marks the merge request ready and sets it to merge, as far as was asked for.
 func (ws *Workspace) advance(ctx context.Context, f Forge, outcome *Outcome, review Review, proposed *Proposed) error {
-	if review.Ready && proposed.Draft {
-		ready, err := f.Ready(ctx, proposed.MergeRequest)
-		if err != nil {
+	reviewed := func(ctx context.Context, commit string) error {
+		if _, err := ws.Git.Fetch(ctx, ws.Remote, outcome.Branch); err != nil {
 			return err
 		}
-		proposed.MergeRequest, proposed.MarkedReady = ready, true
+		return ws.Carries(ctx, outcome, commit)
+	}
+	if review.Ready && proposed.Draft {
+		if err := ws.makeReady(ctx, f, outcome, proposed, reviewed); err != nil {
+			return err
+		}
 	}
 	if !review.AutoMerge || proposed.Draft {
 		return nil
@@ -162,14 +168,29 @@ func (ws *Workspace) advance(ctx context.Context, f Forge, outcome *Outcome, rev
 	if err := ws.Carries(ctx, outcome, outcome.Commit); err != nil {
 		return fmt.Errorf("merge request %s: %w: %w", proposed.Ref(), forge.ErrNotMergeable, err)
 	}
-	merged, err := f.AutoMerge(ctx, proposed.IID, outcome.Commit, func(ctx context.Context, commit string) error {
-		if _, err := ws.Git.Fetch(ctx, ws.Remote, outcome.Branch); err != nil {
-			return err
-		}
-		return ws.Carries(ctx, outcome, commit)
-	})
+	merged, err := f.AutoMerge(ctx, proposed.IID, outcome.Commit, reviewed)
 	proposed.Merged = merged
 	return err
+}
+
+// makeReady marks a draft ready. Its branch may lack what it waited for, and its pipeline have failed for that: it is rebased
+// onto the main branch first, which starts another.
+func (ws *Workspace) makeReady(ctx context.Context, f Forge, outcome *Outcome, proposed *Proposed, reviewed forge.Reviewed) error {
+	has, err := ws.Git.IsAncestor(ctx, outcome.Base, outcome.Commit)
+	if err != nil {
+		return err
+	}
+	if has == gitrepo.No {
+		if outcome.Commit, err = f.Rebase(ctx, proposed.IID, outcome.Commit, reviewed); err != nil {
+			return err
+		}
+	}
+	ready, err := f.Ready(ctx, proposed.MergeRequest)
+	if err != nil {
+		return err
+	}
+	proposed.MergeRequest, proposed.MarkedReady = ready, true
+	return nil
 }
 
 // ErrOtherChange says that a commit is not the very change that a plan makes.

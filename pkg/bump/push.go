@@ -117,6 +117,7 @@ func (ws *Workspace) deliver(ctx context.Context, outcome *Outcome, head string,
 }
 
 func (ws *Workspace) sayThereAlready(outcome *Outcome) {
+	outcome.There = true
 	outcome.Plan.say(fmt.Sprintf("branch %s of %s has this change already", outcome.Branch, ws.Remote))
 }
 

@@ -45,6 +45,8 @@ type Outcome struct {
 	Branch string
 	// Pushed says that the remote has the commit.
 	Pushed bool
+	// There says that the remote had the change already.
+	There bool
 	// Main is the remote's main branch and Base the commit of it that the plan is for, where the delivery asked the remote.
 	Main, Base string
 }

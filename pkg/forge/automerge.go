@@ -2,6 +2,7 @@ package forge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -43,7 +44,6 @@ type Reviewed func(ctx context.Context, commit string) error
 // fast-forward), GitLab does that, and reviewed is asked whether the rebased commit still has the same change. What GitLab
 // does not allow, or a pipeline whose state is not known, is ErrNotMergeable. merged says that nothing had to be waited for.
 func (c *Client) AutoMerge(ctx context.Context, iid int64, commit string, reviewed Reviewed) (merged bool, err error) {
-	rebased := false
 	for attempt := range settles {
 		found, err := c.get(ctx, iid)
 		if err != nil {
@@ -52,21 +52,12 @@ func (c *Client) AutoMerge(ctx context.Context, iid int64, commit string, review
 		if found.State == string(Merged) {
 			return true, nil
 		}
-		if rebased && found.SHA != commit && !found.RebaseInProgress {
-			if err := reviewed(ctx, found.SHA); err != nil {
-				return false, fmt.Errorf("merge request !%d: %w: after the rebase: %w", iid, ErrNotMergeable, err)
-			}
-			commit = found.SHA
-		}
 		switch next, why := stateOf(found, commit); next {
 		case refuses:
 			return false, fmt.Errorf("merge request !%d: %w: %s", iid, ErrNotMergeable, why)
 		case rebases:
-			if !rebased {
-				rebased = true
-				if _, err := c.api.MergeRequests.RebaseMergeRequest(c.project.Path, iid, nil, with(ctx)); err != nil {
-					return false, c.failed(fmt.Sprintf("rebasing merge request !%d", iid), err)
-				}
+			if commit, err = c.Rebase(ctx, iid, commit, reviewed); err != nil {
+				return false, err
 			}
 		case allows:
 			merged, err := c.accept(ctx, iid, commit)
@@ -79,6 +70,34 @@ func (c *Client) AutoMerge(ctx context.Context, iid int64, commit string, review
 		}
 	}
 	return false, fmt.Errorf("merge request !%d: %w: GitLab has not made up its mind about it, or knows no pipeline of commit %s; look at %s/-/merge_requests/%d", iid, ErrNotMergeable, commit, c.project.URL(), iid)
+}
+
+// Rebase has GitLab rebase a merge request's branch, which is at a commit, onto its target, and returns the commit that it is at
+// then. reviewed is asked whether that one has the same change; where it has not, the error is ErrNotMergeable.
+func (c *Client) Rebase(ctx context.Context, iid int64, commit string, reviewed Reviewed) (string, error) {
+	if _, err := c.api.MergeRequests.RebaseMergeRequest(c.project.Path, iid, nil, with(ctx)); err != nil {
+		return commit, c.failed(fmt.Sprintf("rebasing merge request !%d", iid), err)
+	}
+	for attempt := range settles {
+		if err := c.wait(ctx, attempt); err != nil {
+			return commit, err
+		}
+		found, err := c.get(ctx, iid)
+		if err != nil {
+			return commit, err
+		}
+		switch {
+		case found.MergeError != "":
+			return commit, fmt.Errorf("merge request !%d: %w: it does not rebase: %s", iid, ErrNotMergeable, c.presentable(errors.New(found.MergeError)))
+		case found.RebaseInProgress || found.SHA == commit:
+			continue
+		}
+		if err := reviewed(ctx, found.SHA); err != nil {
+			return commit, fmt.Errorf("merge request !%d: %w: after the rebase: %w", iid, ErrNotMergeable, err)
+		}
+		return found.SHA, nil
+	}
+	return commit, fmt.Errorf("merge request !%d: %w: GitLab has not rebased it; look at %s/-/merge_requests/%d", iid, ErrNotMergeable, c.project.URL(), iid)
 }
 
 // stateOf says what to do with a merge request, and why not.

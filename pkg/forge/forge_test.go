@@ -467,6 +467,41 @@ func TestAutoMerge(t *testing.T) {
 	}
 }
 
+// A rebase that fails, that changes something, or that never ends, is told.
+func TestRebase(t *testing.T) {
+	t.Parallel()
+	differs := errors.New("it differs")
+	for _, c := range []struct {
+		name   string
+		setup  func(*world)
+		review error
+		says   string
+	}{
+		{name: "the same change"},
+		{name: "another change", review: differs, says: "after the rebase: it differs"},
+		{name: "a conflict", setup: func(w *world) { w.SetMergeError(deploy, 1, "conflict in clusters\u202e"+gitlabtest.Token) }, says: "it does not rebase: conflict in clusters***"},
+		{name: "refused", setup: func(w *world) { w.Fail(gitlabtest.Fault{Path: "/rebase", Status: http.StatusForbidden}) }, says: "the token may not do this"},
+		{name: "nothing happens", setup: func(w *world) { w.Fail(gitlabtest.Fault{Path: "/rebase", Status: http.StatusAccepted, Body: "{}"}) }, says: "GitLab has not rebased it"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, gitlabtest.Options{}, "bump/app")
+			found, _ := w.propose(proposal("bump/app"))
+			w.commit("main", "main")
+			if c.setup != nil {
+				c.setup(w)
+			}
+			commit, err := w.client.Rebase(t.Context(), 1, found.SHA, func(context.Context, string) error { return c.review })
+			if c.says == "" && (err != nil || commit == found.SHA || commit != w.git("rev-parse", "bump/app")) {
+				t.Errorf("%s, %v", commit, err)
+			}
+			if c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), gitlabtest.Token) || commit != found.SHA) {
+				t.Errorf("%s, %v", commit, err)
+			}
+		})
+	}
+}
+
 // The merge request of a commit, before and after it was merged.
 func TestOf(t *testing.T) {
 	t.Parallel()

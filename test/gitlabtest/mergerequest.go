@@ -27,6 +27,7 @@ type mergeRequest struct {
 	Detailed        string    `json:"detailed_merge_status"`
 	AutoMerge       bool      `json:"merge_when_pipeline_succeeds"`
 	Rebasing        bool      `json:"rebase_in_progress"`
+	MergeError      string    `json:"merge_error"`
 	Pipeline        *pipeline `json:"head_pipeline"`
 
 	p         *project
@@ -232,7 +233,9 @@ func (s *Server) merge(m *mergeRequest) {
 
 // rebaseMergeRequest carries a single commit over to the target's newest.
 func rebaseMergeRequest(r *request, m *mergeRequest) answer {
-	r.s.rebase(m)
+	if m.MergeError == "" {
+		r.s.rebase(m)
+	}
 	m.Rebasing = true
 	return answer{status: http.StatusAccepted, body: map[string]any{"rebase_in_progress": true}}
 }

@@ -39,6 +39,8 @@ type Options struct {
 	FastForward bool
 	// ReadOnly tokens lack the scope api.
 	ReadOnly bool
+	// Private asks for a token over Git, too, as the password of whatever user.
+	Private bool
 	// Tokens are further tokens that are taken, with whose they are.
 	Tokens map[string]string
 }
@@ -87,6 +89,11 @@ func New(t testing.TB, dir string, options Options) *Server {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasPrefix(r.URL.Path, "/api/") {
 				api.ServeHTTP(w, r)
+				return
+			}
+			if _, password, _ := r.BasicAuth(); options.Private && password != Token {
+				w.Header().Set("WWW-Authenticate", `Basic realm="GitLab"`)
+				http.Error(w, "HTTP Basic: Access denied", http.StatusUnauthorized)
 				return
 			}
 			repositories.ServeHTTP(w, r)

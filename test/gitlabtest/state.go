@@ -102,6 +102,11 @@ func (s *Server) SetStatus(path string, iid int, status string) {
 	s.change(path, iid, func(m *mergeRequest) { m.status = status })
 }
 
+// SetMergeError has a rebase fail.
+func (s *Server) SetMergeError(path string, iid int, text string) {
+	s.change(path, iid, func(m *mergeRequest) { m.MergeError = text })
+}
+
 // SetPipeline sets the state of a merge request's pipeline; "" for none.
 func (s *Server) SetPipeline(path string, iid int, state string) {
 	s.change(path, iid, func(m *mergeRequest) { m.state = state })
