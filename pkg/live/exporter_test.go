@@ -1,12 +1,15 @@
 package live
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -100,11 +103,47 @@ func TestMetricsGolden(t *testing.T) {
 	if _, err := registry.Gather(); err != nil {
 		t.Error(err)
 	}
-	written, err := writeMetrics(view)
+	var written bytes.Buffer
+	if err := writeMetrics(&written, view); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, filepath.Join("testdata", "full.metrics"), written.Bytes())
+}
+
+// TestScrapeIsCompressed sends the same numbers to those who take gzip, in a tenth of the bytes, and to those who do not.
+func TestScrapeIsCompressed(t *testing.T) {
+	t.Parallel()
+	exporter := &Exporter{}
+	if err := exporter.show(testView(t)); err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile(filepath.Join("testdata", "full.metrics"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, filepath.Join("testdata", "full.metrics"), written)
+	for accepted, compressed := range map[string]bool{"": false, "gzip": true, "br, gzip;q=0.5": true, "gzip;q=0": false, "gzip; q=0.0": false, "identity": false, "xgzip": false} {
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil)
+		request.Header.Set("Accept-Encoding", accepted)
+		answer := httptest.NewRecorder()
+		exporter.Handler().ServeHTTP(answer, request)
+		body := io.Reader(answer.Body)
+		if got := answer.Header().Get("Content-Encoding") == "gzip"; got != compressed {
+			t.Errorf("%q: compressed %v", accepted, got)
+			continue
+		}
+		if compressed {
+			if answer.Body.Len() > len(want)/5 {
+				t.Errorf("%q: %d bytes of %d", accepted, answer.Body.Len(), len(want))
+			}
+			if body, err = gzip.NewReader(answer.Body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := io.ReadAll(body)
+		if difference := cmp.Diff(string(want), string(got)); err != nil || difference != "" {
+			t.Errorf("%q: %v: %s", accepted, err, difference)
+		}
+	}
 }
 
 // TestExporterKeepsWhatItHad lets refreshes fail and ends the run.

@@ -97,9 +97,9 @@ type dataAge struct {
 func newDashboard(report Report) dashboard {
 	page := dashboard{
 		Report: report, Style: template.CSS(dashboardStyle), Policy: Policy(), //nolint:gosec // our own file
-		Info: info(report.Verdict), States: States(),
+		Info: info(report.Verdict), States: states,
 	}
-	for _, state := range States() {
+	for _, state := range states {
 		if count := countState(report.Rows, state.State); count > 0 {
 			page.Counts = append(page.Counts, stateCount{state, count})
 		}
@@ -135,7 +135,7 @@ func differs(lane Lane) bool {
 	return slices.ContainsFunc(lane.Steps, func(s LaneStep) bool { return s.Version != lane.Steps[0].Version })
 }
 
-func info(state State) StateInfo { return States()[state.rank()] }
+func info(state State) StateInfo { return states[state.rank()] }
 
 func countState(rows []Row, state State) int {
 	count := 0

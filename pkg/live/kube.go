@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"k8s.io/client-go/rest"
@@ -17,14 +16,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 )
 
-const (
-	// pageSize is how many objects are asked for at once: kubectl's own.
-	pageSize = 500
-	// maxPage bounds one answer: 500 HelmReleases of an etcd value's size each would be over it, and none is near that.
-	maxPage = 256 << 20
-	// maxPages bounds a list: a server that always says that there is more is not followed for ever.
-	maxPages = 1000
-)
+// maxPage bounds one answer: 500 HelmReleases of an etcd value's size each would be over it, and none is near that.
+const maxPage = 256 << 20
 
 // Connection is a way to one cluster's API server.
 type Connection struct {
@@ -87,44 +80,8 @@ func connect(config *rest.Config) (*Connection, error) {
 	return &Connection{base: base, http: &refusing, config: config}, nil
 }
 
-// page is one answer to a list.
-type page[T any] struct {
-	Metadata struct {
-		Continue string `json:"continue"`
-	} `json:"metadata"`
-	Items []T `json:"items"`
-}
-
-// list visits every object under path, page by page.
-func list[T any](ctx context.Context, c *Connection, path string, query url.Values, visit func(T)) error {
-	query = cloneQuery(query)
-	query.Set("limit", strconv.Itoa(pageSize))
-	for range maxPages {
-		var answer page[T]
-		if err := c.get(ctx, path, query, &answer); err != nil {
-			return err
-		}
-		for _, item := range answer.Items {
-			visit(item)
-		}
-		if answer.Metadata.Continue == "" {
-			return nil
-		}
-		query.Set("continue", answer.Metadata.Continue)
-	}
-	return errors.New("the API server sends pages without end")
-}
-
-func cloneQuery(query url.Values) url.Values {
-	clone := url.Values{}
-	for name, values := range query {
-		clone[name] = values
-	}
-	return clone
-}
-
-// get decodes one answer. Its errors are for people and hold neither addresses nor credentials.
-func (c *Connection) get(ctx context.Context, path string, query url.Values, into any) error {
+// get has one answer decoded. Its errors are for people and hold neither addresses nor credentials.
+func (c *Connection) get(ctx context.Context, path string, query url.Values, decode func(*json.Decoder) error) error {
 	target := c.base.JoinPath(path)
 	target.RawQuery = query.Encode()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
@@ -141,7 +98,7 @@ func (c *Connection) get(ctx context.Context, path string, query url.Values, int
 		return statusError(response.StatusCode)
 	}
 	body := &io.LimitedReader{R: response.Body, N: maxPage}
-	if err := json.NewDecoder(body).Decode(into); err != nil {
+	if err := decode(json.NewDecoder(body)); err != nil {
 		if body.N == 0 {
 			return fmt.Errorf("the answer is larger than %d MiB", maxPage>>20)
 		}
@@ -166,6 +123,13 @@ func statusError(code int) error {
 // errNotServed says that the cluster does not know the kind: Flux is not installed, or is too old.
 var errNotServed = errors.New("the API server does not know this kind (404): is Flux installed there?")
 
+var (
+	// errNotJSON says that something else than an API server answered.
+	errNotJSON = errors.New("the API server did not answer in JSON")
+	errNotList = errors.New("the API server did not answer with a list")
+	errEndless = errors.New("the API server sends pages without end")
+)
+
 // requestError says in our own words why there was no answer: the library's hold the server's address.
 func requestError(ctx context.Context, err error) error {
 	var timeout net.Error
@@ -179,7 +143,7 @@ func requestError(ctx context.Context, err error) error {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("the API server closed the connection")
 	case errors.As(err, &syntax):
-		return errors.New("the API server did not answer in JSON")
+		return errNotJSON
 	case errors.As(err, &operation) && operation.Op == "dial":
 		return errors.New("the API server cannot be reached")
 	case strings.Contains(err.Error(), "connection reset"):

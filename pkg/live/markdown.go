@@ -54,7 +54,7 @@ func markdownCounts(report Report) string {
 		counts[row.State]++
 	}
 	var words []string
-	for _, info := range States() {
+	for _, info := range states {
 		if counts[info.State] > 0 {
 			words = append(words, fmt.Sprintf("%d %s", counts[info.State], info.State))
 		}
@@ -67,7 +67,7 @@ func markdownCounts(report Report) string {
 
 func markdownRow(row Row, report Report) string {
 	glyph := ""
-	for _, info := range States() {
+	for _, info := range states {
 		if info.State == row.State {
 			glyph = info.Glyph
 		}

@@ -3,6 +3,7 @@ package live
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"net/url"
 	"slices"
@@ -121,7 +122,7 @@ func (r *reading) lists() map[string]func(context.Context) error {
 			var answer struct {
 				GitVersion string `json:"gitVersion"`
 			}
-			err := r.connection.get(ctx, "version", nil, &answer)
+			err := r.connection.get(ctx, "version", nil, func(body *json.Decoder) error { return body.Decode(&answer) })
 			r.version = clean(answer.GitVersion)
 			return err
 		},

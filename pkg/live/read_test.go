@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -66,6 +67,60 @@ func TestPages(t *testing.T) {
 	if len(read.Releases) != 2*pageSize+1 || read.Error != "" {
 		t.Errorf("%d releases, %q", len(read.Releases), read.Error)
 	}
+}
+
+// TestReadPage reads what servers answer to a list, and what they must not.
+func TestReadPage(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		answer string
+		want   []string
+		next   string
+		err    bool
+	}{
+		"a page":               {`{"kind":"List","metadata":{"continue":"x","remainingItemCount":7},"items":[{"name":"a"},{"name":"b","other":[{}]}]}`, []string{"a", "b"}, "x", false},
+		"items first":          {`{"items":[{"name":"a"}],"metadata":{"continue":"x"}}`, []string{"a"}, "x", false},
+		"the last page":        {`{"metadata":{},"items":[{"name":"a"}]}`, []string{"a"}, "", false},
+		"none":                 {`{"metadata":{},"items":[]}`, nil, "", false},
+		"none, as null":        {`{"metadata":{},"items":null}`, nil, "", false},
+		"no list":              {`{}`, nil, "", true},
+		"nothing at all":       {`null`, nil, "", true},
+		"an array":             {`[]`, nil, "", true},
+		"a text":               {`"items"`, nil, "", true},
+		"items that are none":  {`{"items":{"name":"a"}}`, nil, "", true},
+		"an item that is none": {`{"items":[{"name":"a"},7]}`, []string{"a"}, "", true},
+		"cut off":              {`{"metadata":{},"items":[{"name":"a"}`, []string{"a"}, "", true},
+		"no JSON":              {`<html>`, nil, "", true},
+	}
+	for name, test := range tests {
+		var got []string
+		next, err := readPage(json.NewDecoder(strings.NewReader(test.answer)), func(item struct{ Name string }) { got = append(got, item.Name) })
+		if difference := cmp.Diff(test.want, got); difference != "" || next != test.next || (err != nil) != test.err {
+			t.Errorf("%s: next %q, %v: %s", name, next, err, difference)
+		}
+	}
+}
+
+// FuzzReadPage holds that reading piece by piece finds what reading all at once does.
+func FuzzReadPage(f *testing.F) {
+	f.Add([]byte(`{"metadata":{"continue":"x"},"items":[{"name":"a"},{"name":"b"}]}`))
+	f.Add([]byte(`{"items":null,"other":[1,{"items":[2]}]}`))
+	f.Add([]byte(`{"items":[{"name":"a"}],"items":[]}`))
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		var got []json.RawMessage
+		_, err := readPage(json.NewDecoder(bytes.NewReader(answer)), func(item json.RawMessage) { got = append(got, bytes.Clone(item)) })
+		if err != nil {
+			return
+		}
+		var all map[string]json.RawMessage
+		if err := json.NewDecoder(bytes.NewReader(answer)).Decode(&all); err != nil {
+			t.Fatalf("%q was read, and is no JSON: %v", answer, err)
+		}
+		var last []json.RawMessage
+		if err := json.Unmarshal(all["items"], &last); err != nil || len(last) > len(got) {
+			t.Errorf("%q: %d items, want %d at least: %v", answer, len(got), len(last), err)
+		}
+	})
 }
 
 func TestCancelledReadEnds(t *testing.T) {

@@ -34,25 +34,26 @@ type StateInfo struct {
 	Runbook string
 }
 
-// States returns every state, worst first.
-func States() []StateInfo {
-	return []StateInfo{
-		{ArtifactMissing, "what is pinned is not in the registry: a node that must fetch it cannot", "∅", "TfgitopsPinnedArtifactMissing"},
-		{Failed, "Flux could not install or upgrade it", "✖", "TfgitopsReleaseFailed"},
-		{Drifting, "the cluster runs something other than the pin, or its objects were changed", "≠", "TfgitopsPinNotDeployed"},
-		{Unmanaged, "the cluster runs it, and no pin says so", "?!", "TfgitopsResourceDrift"},
-		{Suspended, "Flux was told to leave it alone", "‖", "TfgitopsSuspendedTooLong"},
-		{Unknown, "nobody could say", "?", "TfgitopsBlind"},
-		{Stale, "a merged change has waited for too long to be pinned", "△", "TfgitopsPinStale"},
-		{Pending, "the pin is new, and Flux is at work", "…", ""},
-		{MRBuild, "it runs the build of an unmerged change", "±", ""},
-		{OK, "the cluster runs what is pinned", "✔", ""},
-	}
+// states are all of them, worst first.
+var states = []StateInfo{
+	{ArtifactMissing, "what is pinned is not in the registry: a node that must fetch it cannot", "∅", "TfgitopsPinnedArtifactMissing"},
+	{Failed, "Flux could not install or upgrade it", "✖", "TfgitopsReleaseFailed"},
+	{Drifting, "the cluster runs something other than the pin, or its objects were changed", "≠", "TfgitopsPinNotDeployed"},
+	{Unmanaged, "the cluster runs it, and no pin says so", "?!", "TfgitopsResourceDrift"},
+	{Suspended, "Flux was told to leave it alone", "‖", "TfgitopsSuspendedTooLong"},
+	{Unknown, "nobody could say", "?", "TfgitopsBlind"},
+	{Stale, "a merged change has waited for too long to be pinned", "△", "TfgitopsPinStale"},
+	{Pending, "the pin is new, and Flux is at work", "…", ""},
+	{MRBuild, "it runs the build of an unmerged change", "±", ""},
+	{OK, "the cluster runs what is pinned", "✔", ""},
 }
+
+// States returns every state, worst first.
+func States() []StateInfo { return slices.Clone(states) }
 
 // rank is a state's place in States: the lower, the worse.
 func (s State) rank() int {
-	return slices.IndexFunc(States(), func(info StateInfo) bool { return info.State == s })
+	return slices.IndexFunc(states, func(info StateInfo) bool { return info.State == s })
 }
 
 // worse returns the worse of two states.
@@ -65,19 +66,19 @@ func worse(a, b State) State {
 
 // ParseStates reads the names of states.
 func ParseStates(names []string) ([]State, error) {
-	var states []State
+	var found []State
 	for _, name := range names {
 		if State(name).rank() < 0 {
 			return nil, fmt.Errorf("there is no state %q: there are %s", name, strings.Join(stateNames(), ", "))
 		}
-		states = append(states, State(name))
+		found = append(found, State(name))
 	}
-	return states, nil
+	return found, nil
 }
 
 func stateNames() []string {
 	var names []string
-	for _, info := range States() {
+	for _, info := range states {
 		names = append(names, string(info.State))
 	}
 	return names

@@ -74,7 +74,7 @@ func WriteTable(out io.Writer, report Report, colour bool) error {
 // countText says how many deployments are in which state.
 func (r Report) countText() string {
 	var counts []string
-	for _, state := range States() {
+	for _, state := range states {
 		if count := countState(r.Rows, state.State); count > 0 {
 			counts = append(counts, fmt.Sprintf("%d %s", count, state.State))
 		}

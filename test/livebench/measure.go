@@ -72,12 +72,16 @@ func processor(ended *exec.Cmd) time.Duration {
 	return ended.ProcessState.UserTime() + ended.ProcessState.SystemTime()
 }
 
+// pollInterval is how long to wait between two scrapes: a refresh is a second apart from the next, and a reader that asks all
+// the time takes a processor from what is measured.
+const pollInterval = 300 * time.Millisecond
+
 // refreshes waits for so many and the first, takes from each what the exporter says of itself, and returns how many there were.
 func (m *measured) refreshes(ctx context.Context, address string, runs int) (int, error) {
 	var again, whole, scrapes []time.Duration
 	seen := ""
 	for len(again) < runs {
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(pollInterval)
 		began := time.Now()
 		body, err := get(ctx, address+"/metrics")
 		took := time.Since(began)

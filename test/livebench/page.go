@@ -23,6 +23,7 @@ func page(all []measured, runs int, now time.Time) []byte {
 A whole `+"`tfgitops exporter`"+` reads API servers over TLS and HTTP/2 on the same machine, 32 at once: seven kinds and the version of each
 cluster, with HelmReleases of seven kilobytes. The servers are a process of their own, on the same processors; the last columns
 are what a refresh costs a processor on either side, which other work on the machine does not change. Times are the median of %d refreshes; "first" opens the connections.
+A scrape is sent compressed; its size here is that of the text.
 Measured on %s: %d cores, %s %s/%s.
 
 | clusters | releases | read them, first | read them again | whole refresh | scrape | memory, peak | CPU | CPU of the servers |
@@ -35,6 +36,7 @@ Measured on %s: %d cores, %s %s/%s.
 	largest := all[len(all)-1]
 	fmt.Fprintf(&out, "\n| at %d clusters × %d releases | target | measured | met |\n|---|---|---|---|\n", largest.clusters, largest.releases)
 	fmt.Fprintf(&out, "| a snapshot, with nothing open yet | under %s | %s | %s |\n", short(readTarget), short(largest.first), met(largest.first < readTarget))
+	fmt.Fprintf(&out, "| a snapshot, again and again | under %s | %s | %s |\n", short(readTarget), short(largest.again), met(largest.again < readTarget))
 	fmt.Fprintf(&out, "| a scrape | under %s | %s | %s |\n", short(scrapeTarget), short(largest.scrape), met(largest.scrape < scrapeTarget))
 	fmt.Fprintf(&out, "| memory of the whole exporter | under %d MiB | %d MiB | %s |\n", memoryTarget>>20, largest.memory>>20, met(largest.memory < memoryTarget))
 	return out.Bytes()
