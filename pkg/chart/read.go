@@ -28,8 +28,8 @@ type object struct {
 // name is refused. Most documents are plain, and what kustomize makes of these
 // is known; for all others it is asked.
 func read(d document) ([]object, error) {
-	if fields, ok := readPlain(d.text); ok {
-		return []object{{d.source, fields}}, nil
+	if d.fields != nil {
+		return []object{{d.source, d.fields}}, nil
 	}
 	all, err := readByKustomize(d.text)
 	if err != nil {
@@ -92,24 +92,25 @@ func decodeResource(r *resource.Resource) (map[string]any, error) {
 
 // readPlain reads a document that writing and reading does not change. ok is
 // false for every other, and for every mistake: kustomize has the last word.
-func readPlain(text string) (fields map[string]any, ok bool) {
+// node is the mapping as it is written.
+func readPlain(text string) (node *yaml.Node, fields map[string]any, ok bool) {
 	if strings.Contains(text, "\r") {
-		return nil, false
+		return nil, nil, false
 	}
 	decoder := yaml.NewDecoder(strings.NewReader(text))
 	var document, second yaml.Node
 	if decoder.Decode(&document) != nil || !errors.Is(decoder.Decode(&second), io.EOF) {
-		return nil, false
+		return nil, nil, false
 	}
 	if document.Kind != yaml.DocumentNode || len(document.Content) != 1 || document.Content[0].Kind != yaml.MappingNode || !plain(document.Content[0]) {
-		return nil, false
+		return nil, nil, false
 	}
 	fields = map[string]any{}
 	if document.Decode(&fields) != nil || !identified(fields) {
-		return nil, false
+		return nil, nil, false
 	}
 	_, err := jsonValue(fields)
-	return fields, err == nil
+	return document.Content[0], fields, err == nil
 }
 
 // identified reports whether the fields that kustomize reads itself are there

@@ -23,7 +23,7 @@ func FuzzRead(f *testing.F) {
 	f.Add("apiVersion: v1\nkind: X\nmetadata: {name: 1, namespace: ~, labels: {a: 1}, annotations: {b: true}}\n")
 	f.Add("apiVersion: v1\nkind: XList\nmetadata: {name: x}\nitems: []\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		got, ok := readPlain(text)
+		_, got, ok := readPlain(text)
 		if !ok {
 			return
 		}
@@ -40,7 +40,7 @@ func FuzzRead(f *testing.F) {
 // The reading without kustomize is worth nothing when nothing is plain.
 func TestMostDocumentsArePlain(t *testing.T) {
 	for _, text := range []string{configMap("a: b"), hook("x", "test", "1"), "# comment\n" + configMap("a: |", "  b", "c: ~", "d:")} {
-		if _, ok := readPlain(text); !ok {
+		if _, _, ok := readPlain(text); !ok {
 			t.Errorf("not plain: %s", text)
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	helmchart "helm.sh/helm/v4/pkg/chart/v2"
 	chartutil "helm.sh/helm/v4/pkg/chart/v2/util"
 	"helm.sh/helm/v4/pkg/engine"
-	releaseutil "helm.sh/helm/v4/pkg/release/v1/util"
 )
 
 // document is one YAML document that a template wrote.
@@ -19,6 +18,7 @@ type document struct {
 	source string
 	text   string
 	hook   bool
+	fields map[string]any // what it holds, where it is plain: see readPlain
 }
 
 // rendered is what the templates of a chart wrote, in Helm's order.
@@ -108,22 +108,6 @@ func takeNotes(chart string, files map[string]string) string {
 		}
 	}
 	return notes
-}
-
-// split takes the files apart into documents, sorted as Helm sorts them.
-func split(files map[string]string) ([]document, error) {
-	hooks, manifests, err := releaseutil.SortManifests(files, nil, releaseutil.InstallOrder)
-	if err != nil {
-		return nil, err
-	}
-	var documents []document
-	for _, m := range manifests {
-		documents = append(documents, document{source: m.Name, text: m.Content})
-	}
-	for _, h := range hooks {
-		documents = append(documents, document{source: h.Path, text: h.Manifest, hook: true})
-	}
-	return documents, nil
 }
 
 // manifest joins the documents that are no hooks as Helm stores them.

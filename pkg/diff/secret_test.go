@@ -2,6 +2,7 @@ package diff
 
 import (
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -61,6 +62,23 @@ func TestMaskLeaves(t *testing.T) {
 			t.Errorf("%s became %s", text, data)
 		}
 	}
+}
+
+// FuzzSecretWords holds that no pattern finds a secret in a text that has none of the words.
+func FuzzSecretWords(f *testing.F) {
+	for _, seed := range []string{
+		"passwd", "htpasswd", "PASSPHRASE: x", "secret_access_key=x", "PrivateKey", "api-key: x", "ClientSecret", "to\u212aen", "pa\u017f\u017fword=x",
+		"credentials", "ftp://a:b@c", "Basic aaaaaaaaaaaaaaaa", "bearer aaaaaaaaaaaaaaaa", "-----BEGIN EC PRIVATE KEY-----",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, pattern := range []*regexp.Regexp{secretKey, assignment, userinfo, bearer, privateKey} {
+			if pattern.MatchString(text) && !mayNameSecret(text) {
+				t.Errorf("%q is matched by %s and has none of the words", text, pattern)
+			}
+		}
+	})
 }
 
 // FuzzVisible holds that what is shown is one line of characters that show, and that harmless text stays as it is.
