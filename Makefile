@@ -83,7 +83,7 @@ demo: build ## Show the main job in a scratch copy of this repository
 	scripts/demo.sh
 
 .PHONY: bench
-bench: build ## Measure speed and size, beside kustomize; writes docs/benchmarks.md
+bench: build ## Measure speed and size, beside kustomize and helm; writes docs/benchmarks*.md
 	scripts/bench.sh
 
 .PHONY: nix-check

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -56,10 +57,11 @@ func repeat(runs int, prepare func() error, once func() (cost, error)) (cost, er
 	return median(costs[1:]), nil
 }
 
-// process runs a program in dir to its end. Its standard output is read and dropped; any exit code but 0 is an error.
-func process(ctx context.Context, dir, program string, args ...string) (cost, error) {
+// process runs a program in dir to its end, with some more environment. Its standard output is read and dropped; any exit code
+// but 0 is an error.
+func process(ctx context.Context, env []string, dir, program string, args ...string) (cost, error) {
 	cmd := exec.CommandContext(ctx, program, args...) // The programs to measure are named on the command line.
-	cmd.Dir = dir
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	var out drain
 	var messages bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &messages

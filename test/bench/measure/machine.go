@@ -18,6 +18,7 @@ func machine() string {
 		memory(field("/proc/meminfo", "MemTotal")),
 		strings.TrimSpace("Linux " + firstLine("/proc/sys/kernel/osrelease")),
 		runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH,
+		load(firstLine("/proc/loadavg")),
 	}
 	var known []string
 	for _, part := range parts {
@@ -49,6 +50,16 @@ func memory(total string) string {
 		return ""
 	}
 	return fmt.Sprintf("%d GiB of memory", (kib+1<<19)>>20)
+}
+
+// load says how busy the machine was meanwhile: with more to do than cores, times say less than what they are compared with.
+func load(averages string) string {
+	_, rest, found := strings.Cut(averages, " ")
+	if !found {
+		return ""
+	}
+	five, _, _ := strings.Cut(rest, " ")
+	return "load " + five + " in the last five minutes"
 }
 
 func firstLine(file string) string {

@@ -39,7 +39,7 @@ func TestRepeatDropsTheFirst(t *testing.T) {
 
 func TestProcessCountsWhatItRan(t *testing.T) {
 	t.Parallel()
-	got, err := process(t.Context(), t.TempDir(), "sh", "-c", "i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; echo done")
+	got, err := process(t.Context(), nil, t.TempDir(), "sh", "-c", "i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; echo done")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestProcessCountsWhatItRan(t *testing.T) {
 
 func TestProcessShowsWhyItFailed(t *testing.T) {
 	t.Parallel()
-	_, err := process(t.Context(), t.TempDir(), "sh", "-c", "echo the reason >&2; exit 3")
+	_, err := process(t.Context(), nil, t.TempDir(), "sh", "-c", "echo the reason >&2; exit 3")
 	if err == nil || !strings.Contains(err.Error(), "the reason") {
 		t.Errorf("got %v", err)
 	}
@@ -112,6 +112,44 @@ func TestPage(t *testing.T) {
 		if !strings.Contains(string(content), want) {
 			t.Errorf("the page lacks %q:\n%s", want, content)
 		}
+	}
+}
+
+func TestDiffPage(t *testing.T) {
+	t.Parallel()
+	r := &diffResults{one: cost{wall: 300 * time.Millisecond}, all: cost{wall: time.Second, rss: 300 << 20}, allKept: cost{wall: 2 * time.Second, rss: 200 << 20}, helmAll: cost{wall: 6 * time.Second}}
+	content, err := fill(diffPage, newDiffReport(options{runs: 5}, r))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"of charts with 20 to 60 templates",
+		"| one component on three clusters, `diff --charts`, where the overlays add nothing | under 400 ms | 300 ms | yes, 0.75 of it |",
+		"| everything changed, `diff --charts` | under 500 MiB | 300 MiB | yes, 0.60 of it |",
+		"| everything changed, `diff --charts`, against `helm template` | 5 times faster | 6.0 times | yes, 1.20 of it |",
+		"| everything changed, `diff --charts`, rendered before, against `helm template` | 10 times faster | 3.0 times | **no**, 0.30 of it |",
+		"| 180 times `helm template` | 6.00 s | 0 ms | 0 MiB |",
+	} {
+		if !strings.Contains(string(content), want) {
+			t.Errorf("the page lacks %q:\n%s", want, content)
+		}
+	}
+}
+
+func TestLoad(t *testing.T) {
+	t.Parallel()
+	if got, want := load("1.50 2.25 3.00 1/200 4242"), "load 2.25 in the last five minutes"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := load(""); got != "" {
+		t.Errorf("got %q of nothing", got)
+	}
+}
+
+func TestParseKnowsWhatToMeasure(t *testing.T) {
+	t.Parallel()
+	if _, err := parse([]string{"-what", "everything"}); err == nil {
+		t.Error("an unknown thing to measure is accepted")
 	}
 }
 

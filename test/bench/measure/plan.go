@@ -38,6 +38,11 @@ func (r *results) largest() sized { return r.generated[len(r.generated)-1] }
 type bench struct {
 	options
 	progress *os.File
+	env      []string // of the processes, beside this one's
+}
+
+func (b bench) process(ctx context.Context, dir, program string, args ...string) (cost, error) {
+	return process(ctx, b.env, dir, program, args...)
 }
 
 func measureAll(ctx context.Context, opts options, scratch string) (*results, error) {
@@ -81,7 +86,7 @@ func (b bench) generated(ctx context.Context, dir string, size synthetic.Size) (
 func (b bench) render(ctx context.Context, dir string, prepare func() error, args ...string) (cost, error) {
 	args = append([]string{"render"}, args...)
 	return b.repeat(fmt.Sprintf("tfgitops %v in %s", args, dir), prepare, func() (cost, error) {
-		return process(ctx, dir, b.tfgitops, args...)
+		return b.process(ctx, dir, b.tfgitops, args...)
 	})
 }
 
@@ -89,7 +94,7 @@ func (b bench) render(ctx context.Context, dir string, prepare func() error, arg
 func (b bench) overlays(ctx context.Context, dir string, clusters int) (cost, error) {
 	return b.repeat(fmt.Sprintf("kustomize build of %d overlays in %s", clusters, dir), nothing, func() (cost, error) {
 		return together(clusters, runtime.NumCPU(), func(number int) (cost, error) {
-			return process(ctx, dir, b.kustomize, "build", filepath.Join("clusters", synthetic.Cluster(number)))
+			return b.process(ctx, dir, b.kustomize, "build", filepath.Join("clusters", synthetic.Cluster(number)))
 		})
 	})
 }

@@ -68,25 +68,24 @@ type report struct {
 	GoBenchmarks string
 }
 
-func writeReport(opts options, r *results) error {
+func renderPage(opts options, r *results) ([]byte, error) {
 	goBenchmarks, err := benchmarkLines(opts.goBenchmarks)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	content, err := (&report{
+	return (&report{
 		Runs: opts.runs, Machine: machine() + "\n" + programs(opts.tfgitops, opts.kustomize), Targets: targets(r), Measured: measured(r), Growth: growth(r), GoBenchmarks: goBenchmarks,
 	}).page()
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(opts.out, content, 0o644) //nolint:gosec // A page that everyone may read.
 }
 
-func (r *report) page() ([]byte, error) {
+func (r *report) page() ([]byte, error) { return fill(page, r) }
+
+// fill writes what was measured into a page.
+func fill(page string, data any) ([]byte, error) {
 	var b bytes.Buffer
 	parsed, err := template.New("page").Parse(page)
 	if err == nil {
-		err = parsed.Execute(&b, r)
+		err = parsed.Execute(&b, data)
 	}
 	return b.Bytes(), err
 }
