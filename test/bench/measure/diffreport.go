@@ -59,6 +59,8 @@ func diffTargets(r *diffResults) []targetRow {
 		atMostBytes(all, 500<<20, max(r.all.rss, r.allKept.rss)),
 		atLeast(all+", against `helm template`", 5, r.helmAll.wall, r.all.wall),
 		atLeast(all+", rendered before, against `helm template`", 10, r.helmAll.wall, r.allKept.wall),
+		atLeast(all+", against `helm template`, CPU time", 5, r.helmAll.cpu, r.all.cpu),
+		atLeast(all+", rendered before, against `helm template`, CPU time", 10, r.helmAll.cpu, r.allKept.cpu),
 	}
 }
 
