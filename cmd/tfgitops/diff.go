@@ -139,7 +139,7 @@ func (o *options) diff(cmd *cobra.Command, f *diffFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	poster, err := f.post.poster(ctx, o)
+	poster, err := f.post.poster(ctx, o, checkedOut)
 	if err != nil {
 		return err
 	}

@@ -67,10 +67,60 @@ func TestPostWithoutAMergeRequest(t *testing.T) {
 	w := worldForTest(t)
 	w.gitlab(t, gitlabtest.Options{}, "mine")
 	for _, args := range [][]string{{"diff", "--post"}, {"status", "--post", "--upstream=false"}, {"wait", "app", "--cluster", "beta", "--post"}} {
-		if done := w.tfgitops(t, "mine", args...); done.code != exitFailed || !strings.Contains(done.stderr, "is of no merge request: name one, as in --post=42") {
+		if done := w.tfgitops(t, "mine", args...); done.code != exitFailed || !strings.Contains(done.stderr, "is of none; name one, as in --post=42") {
 			t.Errorf("%v: exit code %d\n%s", args, done.code, done.stderr)
 		}
 	}
+}
+
+// --post=auto is for pipelines that may lack a merge request, or a token: then nothing is posted, and nothing fails.
+func TestPostIfAny(t *testing.T) {
+	t.Parallel()
+	w := worldForTest(t, 2)
+	server := w.gitlab(t, gitlabtest.Options{}, "mine")
+	w.must(t, "mine", "bump", "app", w.commits[1], "--merge-request")
+	for _, c := range []struct {
+		name, to  string
+		variables []string
+		code      int
+		says      string
+		notes     int
+	}{
+		{"no merge request", "auto", nil, exitDone, "not posted: there is no merge request to post on: commit ", 0},
+		{"no token", "auto", []string{"CI_MERGE_REQUEST_IID=1", "GITLAB_TOKEN=", "CI_JOB_TOKEN=job"}, exitDone, "not posted: no token for GitLab", 0},
+		{"a fork's pipeline", "auto", []string{"CI_MERGE_REQUEST_IID=1", "CI_MERGE_REQUEST_PROJECT_PATH=upstream/deploy"}, exitDone, "not posted: there is no merge request to post on: !1 is of project upstream/deploy", 0},
+		{"a fork's pipeline, and it must be", "own", []string{"CI_MERGE_REQUEST_IID=1", "CI_MERGE_REQUEST_PROJECT_PATH=upstream/deploy"}, exitFailed, "!1 is of project upstream/deploy", 0},
+		{"a refused token", "auto", []string{"CI_MERGE_REQUEST_IID=1", "GITLAB_TOKEN=glpat-refused"}, exitFailed, "GitLab does not accept the token", 0},
+		{"a merge request", "auto", []string{"CI_MERGE_REQUEST_IID=1", "CI_MERGE_REQUEST_PROJECT_PATH=" + deploy}, exitDone, "posted: ", 1},
+	} {
+		before := w.variables
+		w.variables = append(slices.Clone(w.variables), c.variables...)
+		done := w.tfgitops(t, "mine", "diff", "--post="+c.to)
+		w.variables = before
+		if got := len(server.MergeRequests(deploy)[0].Notes); done.code != c.code || !strings.Contains(done.stderr, c.says) || got != c.notes {
+			t.Errorf("%s: exit code %d, %d notes\n%s", c.name, done.code, got, done.stderr)
+		}
+	}
+}
+
+// wait posts on the merge request that brought the version, whatever was merged since.
+func TestWaitPostsOnTheMergeRequestThatBroughtIt(t *testing.T) {
+	t.Parallel()
+	w := worldForTest(t, 2)
+	w.edit(t, "repo/clusters/beta/cluster.yaml", "  kubeVersion", "  context: beta\n  kubeVersion")
+	w.mustGit(t, "repo", "commit", "-q", "-am", "Say how to reach beta")
+	server := w.gitlab(t, gitlabtest.Options{}, "mine")
+	cluster := releaseServer(t, "app", w.version(2), w.version(2), "True", "UpgradeSucceeded")
+	if err := os.WriteFile(w.path("kubeconfig"), []byte(kubeconfigOf(cluster, "beta")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.must(t, "mine", "bump", "app", w.commits[1], "--merge-request")
+	server.Merge(deploy, 1)
+	w.mustGit(t, "mine", "pull", "-q")
+	w.mustGit(t, "mine", "commit", "-q", "--allow-empty", "-m", "Something else")
+	w.mustGit(t, "mine", "push", "-q", "origin", "main")
+	done := w.must(t, "mine", "wait", "app", "--cluster", "beta", "--kubeconfig", w.path("kubeconfig"), "--post")
+	says(t, done, "posted: "+server.URL+"/toolforge/deploy/-/merge_requests/1#note_1")
 }
 
 // What wait posts on the merge request that brought a version opens the gate "tests" of the next stage, and nothing else does.

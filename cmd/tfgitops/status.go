@@ -51,7 +51,7 @@ func newStatusCmd(o *options) *cobra.Command {
 				}
 				return q.watch(cmd.Context(), every, write)
 			}
-			poster, err := post.poster(cmd.Context(), o)
+			poster, err := post.poster(cmd.Context(), o, checkedOut)
 			if err != nil {
 				return err
 			}

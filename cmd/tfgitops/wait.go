@@ -62,7 +62,8 @@ The lock is the Lease tfgitops-tests in the cluster's Flux namespace, so that tw
 has the rights that it needs. One that its holder left behind is free after a minute. Where the cluster is read from an
 exporter (--from) nothing can be locked there, and wait says so.
 
---post keeps how it ended as a note on the merge request, with what runs against what is pinned. The gate "tests" of a
+--post keeps how it ended as a note on the merge request that brought the version to the cluster, with what runs against
+what is pinned. The gate "tests" of a
 stage is open where such a note says that the tests passed (tfgitops promote --merge-request).
 
 The exit code is 0 where the version is ready and its tests passed, 1 where Flux or the tests failed, and 2 where the
@@ -77,7 +78,7 @@ time was over first.`,
 			if err != nil {
 				return err
 			}
-			poster, err := f.post.poster(cmd.Context(), o)
+			poster, err := f.post.poster(cmd.Context(), o, w.broughtBy)
 			if err != nil {
 				return err
 			}

@@ -10,6 +10,7 @@ import (
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/api/v1alpha1"
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/bump"
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/forge"
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/gitrepo"
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/live"
 )
 
@@ -44,6 +45,17 @@ func (w *waiting) post(ctx context.Context, p *poster, outcome error) error {
 		return nil
 	}
 	return p.post(ctx, w.cmd.ErrOrStderr(), waitKind(w.component.Name, w.cluster.Name), w.report(ctx, outcome))
+}
+
+// broughtBy is the commit of the main branch that brought the version to the cluster; before that is merged, the one that is
+// checked out.
+func (w *waiting) broughtBy(ctx context.Context, git *gitrepo.Repo) (string, error) {
+	ws := &bump.Workspace{Git: git, Remote: w.flags.post.remote, Planner: &bump.Planner{History: git}}
+	commit, err := ws.DeployedBy(ctx, w.component.Name, w.cluster.Name, w.pin)
+	if errors.Is(err, bump.ErrNotDeployed) {
+		return checkedOut(ctx, git)
+	}
+	return commit, err
 }
 
 // report is the note: how it ended, and what runs against what is pinned.
