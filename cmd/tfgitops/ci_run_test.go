@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -56,7 +57,7 @@ func mergeRequestVariables(server *gitlabtest.Server, branch, commit string) map
 	return map[string]string{
 		"CI_SERVER_URL": server.URL, "CI_PROJECT_URL": server.URL + "/" + deploy, "CI_PROJECT_ID": "7", "CI_COMMIT_SHA": commit,
 		"CI_MERGE_REQUEST_PROJECT_ID": "7", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main",
-		"CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": branch, "CI_MERGE_REQUEST_IID": "5",
+		"CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": branch, "CI_MERGE_REQUEST_IID": "5", "CI_MERGE_REQUEST_PROJECT_PATH": deploy,
 	}
 }
 
@@ -157,6 +158,7 @@ func TestCICheck(t *testing.T) {
 	w.must(t, "mine", "bump", "app", w.commits[1], "--branch", "good")
 	w.mustGit(t, "mine", "checkout", "-q", "good")
 	variables := mergeRequestVariables(server, "good", w.mustGit(t, "mine", "rev-parse", "HEAD"))
+	variables["CI_MERGE_REQUEST_IID"] = fmt.Sprint(server.Open(deploy, "good", "main", gitlabtest.Reviewer, false))
 	inputs := map[string]string{"strict": "true", "online": "true", "fail_on": "high"}
 	for _, job := range []string{"tfgitops-validate", "tfgitops-render-check", "tfgitops-diff"} {
 		succeeds(t, w.ciRun(t, "mine", "check", job, inputs, variables))
@@ -164,6 +166,17 @@ func TestCICheck(t *testing.T) {
 	if got := w.read(t, "mine", "tfgitops-diff.html"); !strings.Contains(got, w.version(2)) {
 		t.Errorf("the page does not show the change:\n%s", got)
 	}
+	if got := w.read(t, "mine", "gl-code-quality-report.json"); !strings.HasPrefix(got, "[") {
+		t.Errorf("the report: %s", got)
+	}
+	if got := notes(server, 1); len(got) != 1 || !strings.Contains(got[0], "## tfgitops diff") || !strings.Contains(got[0], w.version(2)) {
+		t.Errorf("the notes: %q", got)
+	}
+	// A job without the token, which a protected variable is to it, shows the differences alone.
+	w.variables = append(w.variables, "GITLAB_TOKEN=", "CI_JOB_TOKEN=job")
+	done := w.ciRun(t, "mine", "check", "tfgitops-diff", inputs, variables)
+	succeeds(t, done)
+	says(t, done, "not posted: no token for GitLab")
 
 	// From an old state of main, which has gone on.
 	w.mustGit(t, "mine", "push", "-q", "origin", "good:main")
@@ -172,7 +185,7 @@ func TestCICheck(t *testing.T) {
 	w.mustGit(t, "mine", "checkout", "-q", "main", "--", "clusters/beta/pins", "clusters/beta/manifests")
 	w.mustGit(t, "mine", "commit", "-q", "-m", "Raise a quota")
 	variables = mergeRequestVariables(server, "stale", w.mustGit(t, "mine", "rev-parse", "HEAD"))
-	done := w.ciRun(t, "mine", "check", "tfgitops-validate", nil, variables)
+	done = w.ciRun(t, "mine", "check", "tfgitops-validate", nil, variables)
 	if done.code != 1 || !strings.Contains(done.out, "[pin-lowered]") {
 		t.Errorf("exit code %d\n%s%s", done.code, done.out, done.stderr)
 	}
@@ -193,6 +206,59 @@ func TestCICheck(t *testing.T) {
 	}
 }
 
+// TestCIThroughProduction runs a deployment from the component's pipeline to production: one command opens both merge requests,
+// people merge the first, and the pipelines do all else until the second is ready for them.
+func TestCIThroughProduction(t *testing.T) {
+	t.Parallel()
+	w := worldForTest(t, 2)
+	w.edit(t, "repo/tfgitops.yaml", "clusters: [prod]}", "clusters: [prod], requires: [ready, tests], soak: 2s}\n  test: {command: ['true']}")
+	w.edit(t, "repo/components/app/component.yaml", "  namespace: app\n", "  namespace: app\n  test: {tags: [app]}\n")
+	w.edit(t, "repo/clusters/beta/cluster.yaml", "  kubeVersion", "  context: beta\n  kubeVersion")
+	w.mustGit(t, "repo", "commit", "-q", "-am", "Let production wait")
+	server := w.gitlab(t, gitlabtest.Options{FastForward: true}, "mine")
+	cluster := releaseServer(t, "app", w.version(2), w.version(2), "True", "UpgradeSucceeded")
+	if err := os.WriteFile(w.path("kubeconfig"), []byte(kubeconfigOf(cluster, "beta")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	variables := map[string]string{
+		"CI_SERVER_URL": server.URL, "CI_PROJECT_URL": server.URL + "/" + deploy, "CI_PROJECT_NAME": "app", "CI_COMMIT_SHA": w.commits[1],
+		"KUBECONFIG": w.path("kubeconfig"),
+	}
+	isDraft := func() bool { return server.MergeRequests(deploy)[1].Draft }
+
+	succeeds(t, w.ciRun(t, "source", "component", "tfgitops-bump", map[string]string{"control_repo": deploy, "registries": "x", "bump_arguments": "--through production"}, variables))
+	if got := open(server); len(got) != 2 || !isDraft() {
+		t.Fatalf("%v", got)
+	}
+	server.Merge(deploy, 1)
+	w.mustGit(t, "mine", "pull", "-q")
+
+	// The first has no note yet that says how it went.
+	done := w.ciRun(t, "mine", "promote", "tfgitops-promote", nil, variables)
+	succeeds(t, done)
+	says(t, done, "nothing says that the tests ran")
+	if !isDraft() {
+		t.Fatal("it is ready before the tests ran")
+	}
+	variables["CI_COMMIT_SHA"], variables["CI_COMMIT_BEFORE_SHA"] = w.mustGit(t, "mine", "rev-parse", "HEAD"), w.mustGit(t, "mine", "rev-parse", "HEAD~1")
+	done = w.ciRun(t, "mine", "deployed", "tfgitops-deployed", map[string]string{"clusters": "beta", "timeout": "20s"}, variables)
+	succeeds(t, done)
+	says(t, done, "posted: "+server.URL+"/"+deploy+"/-/merge_requests/1#note_")
+
+	time.Sleep(2 * time.Second) // to soak
+	done = w.ciRun(t, "mine", "promote", "tfgitops-promote", map[string]string{"promote_arguments": "--to production --label deploy"}, variables)
+	succeeds(t, done)
+	says(t, done, "marked !2 ready")
+	if got := open(server); len(got) != 1 || isDraft() {
+		t.Errorf("%v, a draft: %v", got, isDraft())
+	}
+	writes := len(server.Writes()) // as often as there is a schedule
+	succeeds(t, w.ciRun(t, "mine", "promote", "tfgitops-promote", map[string]string{"promote_arguments": "--to production --label deploy"}, variables))
+	if len(server.Writes()) != writes {
+		t.Errorf("again: %v", server.Writes()[writes:])
+	}
+}
+
 // TestCIDeployed runs the job after a merge, against an API server.
 func TestCIDeployed(t *testing.T) {
 	t.Parallel()
@@ -210,10 +276,13 @@ func TestCIDeployed(t *testing.T) {
 			t.Parallel()
 			dir, kubeconfig := liveRepo(t, "", liveServer(t, test.running, test.ready, test.reason))
 			w := &pinsWorld{dir: dir, variables: []string{"HOME=" + t.TempDir(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=" + os.DevNull}}
+			if err := w.write(".", plainManifests); err != nil {
+				t.Fatal(err)
+			}
 			for _, args := range [][]string{
 				{"init", "-q"},
 				{"add", "-A"},
-				{"rm", "-q", "--cached", "clusters/prod/pins/web.yaml"},
+				{"rm", "-q", "--cached", "clusters/prod/pins/web.yaml", "clusters/prod/pins/crds.yaml"},
 				{"-c", "user.name=x", "-c", "user.email=x@example.org", "commit", "-q", "-m", "Start"},
 				{"add", "-A"},
 				{"-c", "user.name=x", "-c", "user.email=x@example.org", "commit", "-q", "-m", "web"},
@@ -231,11 +300,22 @@ func TestCIDeployed(t *testing.T) {
 			if page := w.read(t, "tfgitops-status.html"); !strings.Contains(page, "prod") {
 				t.Errorf("the page:\n%s", page)
 			}
-			if waited := strings.Contains(done.out, "waiting for"); waited == (test.inputs != nil) {
+			if told := strings.Contains(done.out, "not waiting for crds on prod: it is plain manifests"); told == (test.inputs != nil) {
+				t.Errorf("%s", done.out)
+			}
+			if waited := strings.Contains(done.out, "\nwaiting for"); waited == (test.inputs != nil) {
 				t.Errorf("waited: %v\n%s", waited, done.out)
 			}
 		})
 	}
+}
+
+// plainManifests are a component that is no chart, pinned on prod.
+var plainManifests = map[string]string{
+	"components/crds/component.yaml":                     "apiVersion: tfgitops.toolforge.org/v1alpha1\nkind: Component\nmetadata: {name: crds}\nspec: {}\n",
+	"components/crds/manifests/1.0.0/kustomization.yaml": "resources: [configmap.yaml]\n",
+	"components/crds/manifests/1.0.0/configmap.yaml":     "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: crds, namespace: default}\n",
+	"clusters/prod/pins/crds.yaml":                       "apiVersion: tfgitops.toolforge.org/v1alpha1\nkind: Pin\nmetadata:\n  name: crds\nspec:\n  manifests:\n    version: \"1.0.0\"\n    digest: \"sha256:" + strings.Repeat("0", 64) + "\"\n",
 }
 
 // gitlabSays is what GitLab answers to the questions of the job that renders.
