@@ -130,10 +130,7 @@ func (r *controlRepo) history(ctx context.Context, snapshot *live.Snapshot) (liv
 		if err != nil {
 			return history, err
 		}
-		history.Unapplied[cluster] = []live.Commit{}
-		for _, commit := range span.Commits {
-			history.Unapplied[cluster] = append(history.Unapplied[cluster], live.Commit{ID: commit.ID, Time: commit.Committer.Time})
-		}
+		history.Unapplied[cluster] = live.OnBranch(span.Commits)
 	}
 	return history, nil
 }

@@ -139,14 +139,14 @@ func (a *asking) waitingBehind(ctx context.Context, component *control.Component
 		if err != nil {
 			return nil, err
 		}
-		waiting[commit] = onBranch(found.Commits)
+		waiting[commit] = OnBranch(found.Commits)
 	}
 	return waiting, nil
 }
 
-// onBranch returns the commits of a range that are the branch's own: the first is its head, and each is followed by its
+// OnBranch returns the commits of a range that are the branch's own: the first is its head, and each is followed by its
 // first parent. A merge speaks with the words of what it merged.
-func onBranch(commits []*gitrepo.Commit) []Commit {
+func OnBranch(commits []*gitrepo.Commit) []Commit {
 	byID := map[string]*gitrepo.Commit{}
 	for _, commit := range commits {
 		byID[commit.ID] = commit

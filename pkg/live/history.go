@@ -24,8 +24,8 @@ type History struct {
 	Head string
 	// Changes are those of the pins, newest first.
 	Changes []PinChange
-	// Unapplied are, by cluster, the commits of Head that its Kustomization has not applied, newest first. A cluster that is
-	// not there could not be compared.
+	// Unapplied are, by cluster, the commits of Head's branch that its Kustomization has not applied, newest first: a merge
+	// counts once and as of when it was merged. A cluster that is not there could not be compared.
 	Unapplied map[string][]Commit
 }
 
@@ -49,9 +49,9 @@ func (h History) pinned(cluster, component string) (PinChange, bool) {
 	return PinChange{}, false
 }
 
-// appliedCommit is the commit in a revision as Flux writes it: main@sha1:….
+// appliedCommit is the commit in a revision as Flux writes it: main@sha1:…, or sha1:… where that is all that is known.
 func appliedCommit(revision string) string {
-	_, id, found := strings.Cut(revision, "@sha1:")
+	id, found := strings.CutPrefix(revision[strings.LastIndex(revision, "@")+1:], "sha1:")
 	if !found {
 		return ""
 	}

@@ -23,7 +23,11 @@ func (c *comparison) cluster(name string) ClusterStatus {
 	status.Notes = clusterNotes(c.repo.Clusters[name], read)
 	if own := read.kustomization(name); own != nil {
 		status.Applied = appliedCommit(own.Applied)
-		status.BehindSince = oldest(c.history.Unapplied[name])
+		unapplied, known := c.history.Unapplied[name]
+		status.Compared, status.BehindSince = known, oldest(unapplied)
+		if !known && c.history.Head != "" && status.Applied != "" {
+			status.Notes = append(status.Notes, "what Flux has not applied is not known: the history here does not have "+shortVersion("", status.Applied)+", which it applied last")
+		}
 	}
 	return status
 }

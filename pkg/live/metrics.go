@@ -63,7 +63,7 @@ func (c Collector) Collect(to chan<- prometheus.Metric) {
 	}
 	report := c.View.Report
 	for _, cluster := range report.Clusters {
-		if cluster.Applied != "" {
+		if cluster.Compared {
 			behind := 0.0
 			if !cluster.BehindSince.IsZero() {
 				behind = report.Time.Sub(cluster.BehindSince).Seconds()
@@ -71,11 +71,29 @@ func (c Collector) Collect(to chan<- prometheus.Metric) {
 			send.gauge(sourceBehind, behind, cluster.Name)
 		}
 	}
-	seen := map[[2]string]bool{}
-	for _, row := range report.Rows {
-		if of := [2]string{row.Component, row.Cluster}; !seen[of] { // the worst comes first; several unmanaged releases may share a name
-			seen[of] = true
-			send.row(row)
+	send.rows(report.Rows)
+}
+
+// rows sends each component's on a cluster. What is pinned and what no pin declares may be of the same component, and so may
+// several of the latter: those are one number.
+func (s sender) rows(rows []Row) {
+	type place struct{ component, cluster string }
+	pinned, unmanaged := map[place]bool{}, map[place]bool{}
+	for _, row := range rows {
+		if row.Pinned != nil {
+			pinned[place{row.Component, row.Cluster}] = true
+			s.pinned(row)
+		}
+	}
+	for _, row := range rows {
+		of := place{row.Component, row.Cluster}
+		if row.Pinned != nil || unmanaged[of] {
+			continue
+		}
+		unmanaged[of] = true
+		s.gauge(driftGauge, 1, row.Component, row.Cluster, driftUnmanaged)
+		if !pinned[of] {
+			s.live(row)
 		}
 	}
 }
@@ -103,16 +121,12 @@ func (s sender) gauge(m metric, value float64, labels ...string) {
 	}
 }
 
-func (s sender) row(row Row) {
-	if row.Pinned != nil {
-		s.gauge(pinInfo, 1, row.Component, row.Cluster, shaOf(row.Pinned.Version, row.Pinned.Commit))
-		if !row.Pinned.Since.IsZero() {
-			s.gauge(pinTime, seconds(row.Pinned.Since), row.Component, row.Cluster)
-		}
+func (s sender) pinned(row Row) {
+	s.gauge(pinInfo, 1, row.Component, row.Cluster, shaOf(row.Pinned.Version, row.Pinned.Commit))
+	if !row.Pinned.Since.IsZero() {
+		s.gauge(pinTime, seconds(row.Pinned.Since), row.Component, row.Cluster)
 	}
-	if row.Live != nil && row.Live.Version != "" {
-		s.gauge(liveInfo, 1, row.Component, row.Cluster, shaOf(row.Live.Version, row.Live.Commit), row.Live.Version)
-	}
+	s.live(row)
 	if row.Behind != nil {
 		s.gauge(pinBehind, float64(row.Behind.Commits), row.Component, row.Cluster)
 		s.gauge(pinOldest, seconds(row.Behind.Oldest), row.Component, row.Cluster)
@@ -121,25 +135,35 @@ func (s sender) row(row Row) {
 		s.gauge(artifactThere, number(*row.ChartsPresent), row.Component, row.Cluster, "chart")
 	}
 	s.drift(row)
-	for _, release := range row.Releases {
+	for _, release := range row.allReleases() {
 		s.gauge(releaseHeld, number(release.Suspended), row.Component, row.Cluster, release.Name)
 		s.gauge(releaseStatus, 1, row.Component, row.Cluster, release.Name, release.statusWord())
 	}
 }
 
+func (s sender) live(row Row) {
+	if row.Live != nil && row.Live.Version != "" {
+		s.gauge(liveInfo, 1, row.Component, row.Cluster, shaOf(row.Live.Version, row.Live.Commit), row.Live.Version)
+	}
+}
+
+// allReleases are the Helm releases of a row, or its plain manifests, which are named as the component.
+func (r Row) allReleases() []ReleaseStatus {
+	if r.Manifests != nil {
+		return []ReleaseStatus{*r.Manifests}
+	}
+	return r.Releases
+}
+
 // drift sends each kind that is known; that objects were changed, only where Flux reports on them.
 func (s sender) drift(row Row) {
-	if row.State == Unmanaged {
-		s.gauge(driftGauge, 1, row.Component, row.Cluster, driftUnmanaged)
-		return
-	}
-	if len(row.Releases) == 0 {
-		return // not read, or plain manifests
+	if len(row.Releases) == 0 && (row.Manifests == nil || row.Manifests.State == Unknown) {
+		return // not read
 	}
 	for _, kind := range []string{driftPin, driftSpec, driftMissing} {
 		s.gauge(driftGauge, number(slices.Contains(row.Drift, kind)), row.Component, row.Cluster, kind)
 	}
-	if !slices.ContainsFunc(row.Releases, func(r ReleaseStatus) bool { return !r.DriftKnown }) {
+	if !slices.ContainsFunc(row.allReleases(), func(r ReleaseStatus) bool { return !r.DriftKnown }) {
 		s.gauge(driftGauge, number(slices.Contains(row.Drift, driftResource)), row.Component, row.Cluster, driftResource)
 	}
 }

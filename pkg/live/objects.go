@@ -11,9 +11,12 @@ import (
 // page, and never stored.
 
 type meta struct {
-	Name        string `json:"name"`
-	Namespace   string `json:"namespace"`
-	Generation  int64  `json:"generation"`
+	Name       string `json:"name"`
+	Namespace  string `json:"namespace"`
+	Generation int64  `json:"generation"`
+	Labels     struct {
+		Kustomization string `json:"kustomize.toolkit.fluxcd.io/name"`
+	} `json:"labels"`
 	Annotations struct {
 		Component string `json:"tfgitops.toolforge.org/component"`
 		Commit    string `json:"tfgitops.toolforge.org/commit"`
@@ -89,7 +92,7 @@ func (h helmRelease) release() Release {
 	}
 	r := Release{
 		Name: h.Metadata.Name, Component: h.Metadata.Annotations.Component, Commit: h.Metadata.Annotations.Commit,
-		TargetNamespace: h.Spec.TargetNamespace, Chart: chart.Chart, Wanted: chart.Version,
+		Kustomization: h.Metadata.Labels.Kustomization, TargetNamespace: h.Spec.TargetNamespace, Chart: chart.Chart, Wanted: chart.Version,
 		SourceKind: source.Kind, SourceName: source.Name, HelmChart: lastPart(h.Status.HelmChart), Suspended: h.Spec.Suspend,
 		Observed:  h.Status.ObservedGeneration >= h.Metadata.Generation,
 		Ready:     conditionOf(h.Status.Conditions, "Ready"),
@@ -135,9 +138,10 @@ type kustomizationObject struct {
 		Path    string `json:"path"`
 	} `json:"spec"`
 	Status struct {
-		ObservedGeneration  int64       `json:"observedGeneration"`
-		Conditions          []condition `json:"conditions"`
-		LastAppliedRevision string      `json:"lastAppliedRevision"`
+		ObservedGeneration        int64       `json:"observedGeneration"`
+		Conditions                []condition `json:"conditions"`
+		LastAppliedRevision       string      `json:"lastAppliedRevision"`
+		LastAppliedOriginRevision string      `json:"lastAppliedOriginRevision"`
 	} `json:"status"`
 }
 
@@ -145,8 +149,17 @@ func (k kustomizationObject) kustomization() Kustomization {
 	return Kustomization{
 		Name: k.Metadata.Name, Path: k.Spec.Path, Suspended: k.Spec.Suspend,
 		Observed: k.Status.ObservedGeneration >= k.Metadata.Generation,
-		Ready:    conditionOf(k.Status.Conditions, "Ready"), Applied: k.Status.LastAppliedRevision,
+		Ready:    conditionOf(k.Status.Conditions, "Ready"), Applied: k.applied(),
 	}
+}
+
+// applied is the revision of the control repo where Flux knows it: where it applies an artifact that was made of that, the
+// revision is the artifact's, and the origin is what it was made of.
+func (k kustomizationObject) applied() string {
+	if appliedCommit(k.Status.LastAppliedOriginRevision) != "" {
+		return k.Status.LastAppliedOriginRevision
+	}
+	return k.Status.LastAppliedRevision
 }
 
 type pod struct {

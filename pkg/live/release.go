@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/api/v1alpha1"
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/control"
 )
 
 // waitingReasons are the reasons of a Ready condition that is False while Flux still waits for something else.
@@ -91,6 +92,26 @@ func (e expectation) state(cluster Cluster, release *Release, drift []string) (S
 		return Drifting, "objects were changed on the cluster: " + release.Drifted.Message
 	}
 	return e.unless(Drifting), differsNote(drift)
+}
+
+// manifests is the same for plain manifests: the Kustomization that applies them speaks for them. known says that what it
+// has not applied is known.
+func (e expectation) manifests(own *Kustomization, cluster string, known bool, drift []string) (State, string) {
+	switch {
+	case own == nil:
+		return Unknown, "no Kustomization applies " + control.ClusterDir(cluster)
+	case own.Suspended:
+		return Suspended, "the Kustomization " + own.Name + " is suspended"
+	case !own.Observed || !known:
+		return Unknown, "it is not known which commit of the control repo Flux applied"
+	case own.Ready.is("False") && !waitingReasons[own.Ready.Reason]:
+		return Failed, own.Ready.Message
+	case len(drift) > 0:
+		return e.unless(Drifting), "Flux has not applied the commit that pinned it"
+	case !own.Ready.is("True"):
+		return Pending, ""
+	}
+	return OK, ""
 }
 
 // unless is pending while the pin is new, and the state otherwise.

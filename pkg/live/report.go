@@ -44,7 +44,9 @@ type ClusterStatus struct {
 	Notes []string `json:"notes,omitempty"`
 	// Applied is the control repo's commit that Flux applied last.
 	Applied string `json:"applied,omitempty"`
-	// BehindSince is when the oldest commit was made that Flux has not applied; not set where it has applied all.
+	// Compared says that the control repo's history has Applied: otherwise it is not known what Flux has not applied.
+	Compared bool `json:"compared"`
+	// BehindSince is when the oldest commit was made or merged that Flux has not applied; not set where it has applied all.
 	BehindSince time.Time `json:"behindSince,omitzero"`
 }
 
@@ -69,6 +71,8 @@ type Row struct {
 	Note string `json:"note,omitempty"`
 	// ChartsPresent says whether the registries have every pinned chart; nil where that is not known.
 	ChartsPresent *bool `json:"chartsPresent,omitempty"`
+	// Manifests is how the cluster's Kustomization does, for a component of plain manifests.
+	Manifests *ReleaseStatus `json:"manifests,omitempty"`
 	// Releases are the component's Helm releases.
 	Releases []ReleaseStatus `json:"releases,omitempty"`
 }

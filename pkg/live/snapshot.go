@@ -39,6 +39,8 @@ type Release struct {
 	// Component and Commit are what render wrote on it.
 	Component string `json:"component,omitempty"`
 	Commit    string `json:"commit,omitempty"`
+	// Kustomization names the one that applied it, in the Flux namespace.
+	Kustomization string `json:"kustomization,omitempty"`
 	// TargetNamespace is where its objects are.
 	TargetNamespace string `json:"targetNamespace,omitempty"`
 	Chart           string `json:"chart,omitempty"`
@@ -112,7 +114,8 @@ type Kustomization struct {
 	Suspended bool       `json:"suspended,omitempty"`
 	Observed  bool       `json:"observed"`
 	Ready     *Condition `json:"ready,omitempty"`
-	// Applied is the revision that was applied last, as main@sha1:….
+	// Applied is the revision that was applied last, as main@sha1:…; of an artifact that was made of the control repo, the
+	// revision that it was made of.
 	Applied string `json:"applied,omitempty"`
 }
 

@@ -265,37 +265,42 @@ func (c *comparison) pattern(expression string) *artifact.Pattern {
 
 // manifests compares a component of plain manifests: what the cluster's Kustomization applied is what runs.
 func (c *comparison) manifests(row *Row, read Cluster) {
+	status := ReleaseStatus{Name: row.Component, Pinned: row.Pinned.Version}
 	own := read.kustomization(row.Cluster)
 	unapplied, known := c.history.Unapplied[row.Cluster]
-	switch {
-	case own == nil:
-		row.State, row.Note = Unknown, "no Kustomization applies "+control.ClusterDir(row.Cluster)
-	case own.Suspended:
-		row.State, row.Note = Suspended, "the Kustomization "+own.Name+" is suspended"
-	case !own.Observed || !known:
-		row.State, row.Note = Unknown, "it is not known which commit of the control repo Flux applied"
-	case own.Ready.is("False"):
-		row.State, row.Flux, row.Note = Failed, own.Ready.Reason, own.Ready.Message
-	case slices.ContainsFunc(unapplied, func(commit Commit) bool { return commit.ID == row.Pinned.Change }):
-		row.Drift = []string{driftSpec}
-		row.State = expectation{fresh: within(row.Pinned.Since, c.now, c.limits.PinNotDeployed)}.unless(Drifting)
-		row.Note = "Flux has not applied the commit that pinned it"
-	case !own.Ready.is("True"):
-		row.State = Pending
-	default:
-		row.Flux, row.Live = own.Ready.Reason, &LiveVersion{Version: row.Pinned.Version}
-	}
-}
-
-// kustomization returns the one that applies a cluster's folder of the control repo, or nil.
-func (c Cluster) kustomization(cluster string) *Kustomization {
-	for i, k := range c.Kustomizations {
-		path := "/" + strings.Trim(strings.TrimPrefix(k.Path, "./"), "/")
-		if strings.HasSuffix(path, "/"+control.ClusterDir(cluster)) {
-			return &c.Kustomizations[i]
+	if own != nil {
+		status.Suspended = own.Suspended
+		if own.Ready != nil {
+			status.Ready, status.Reason = own.Ready.Status, own.Ready.Reason
 		}
 	}
-	return nil
+	switch {
+	case slices.ContainsFunc(unapplied, func(commit Commit) bool { return commit.ID == row.Pinned.Change }):
+		status.Drift = []string{driftPin, driftSpec}
+	case own != nil && known:
+		status.Live = row.Pinned.Version
+		row.Live = &LiveVersion{Version: status.Live}
+	}
+	e := expectation{name: row.Component, fresh: within(row.Pinned.Since, c.now, c.limits.PinNotDeployed)}
+	status.State, status.Note = e.manifests(own, row.Cluster, known, status.Drift)
+	row.Manifests, row.State, row.Flux, row.Note, row.Drift = &status, status.State, status.Reason, status.Note, status.Drift
+}
+
+// kustomization returns the one that applies a cluster's folder of the control repo, or nil. Where none has that path, it is
+// the one that applied our releases: of a published artifact the folder is the root.
+func (c Cluster) kustomization(cluster string) *Kustomization {
+	hasPath := func(k Kustomization) bool {
+		path := "/" + strings.Trim(strings.TrimPrefix(k.Path, "./"), "/")
+		return strings.HasSuffix(path, "/"+control.ClusterDir(cluster))
+	}
+	i := slices.IndexFunc(c.Kustomizations, hasPath)
+	if ours := slices.IndexFunc(c.Releases, func(r Release) bool { return r.Component != "" && r.Kustomization != "" }); i < 0 && ours >= 0 {
+		i = slices.IndexFunc(c.Kustomizations, func(k Kustomization) bool { return k.Name == c.Releases[ours].Kustomization })
+	}
+	if i < 0 {
+		return nil
+	}
+	return &c.Kustomizations[i]
 }
 
 // waiting fills in what waits in the source. A commit that waits for too long makes an otherwise good row stale.
