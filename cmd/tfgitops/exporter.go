@@ -21,8 +21,10 @@ const (
 	stopTimeout = 10 * time.Second
 	// exporterGCPercent trades speed for memory: it runs for ever, and nobody waits for it.
 	exporterGCPercent = 50
-	// headerTimeout bounds a reader that sends nothing.
-	headerTimeout = 10 * time.Second
+	// headerTimeout bounds a reader that sends nothing, writeTimeout one that takes nothing, and idleTimeout one that stays.
+	headerTimeout, writeTimeout, idleTimeout = 10 * time.Second, time.Minute, 2 * time.Minute
+	// upstreamPatience is how long a refresh waits for sources and registries. What takes longer is in a later one.
+	upstreamPatience = 5 * time.Second
 )
 
 func newExporterCmd(o *options) *cobra.Command {
@@ -41,7 +43,8 @@ func newExporterCmd(o *options) *cobra.Command {
   /healthz    whether the process is there
   /readyz     whether there is something to show
 
-A source that cannot be read leaves the numbers of the others as they are. The folder is read anew each time: what keeps
+A source that cannot be read leaves the numbers of the others as they are, and one that hangs is in a later refresh. The page
+says when it is old, and --from takes what is older than half an hour for unknown. The folder is read anew each time: what keeps
 it at the newest commit is another program's work, such as git-sync.`,
 		Example: `  tfgitops exporter
   TFGITOPS_TOKEN=… tfgitops -C /repo exporter --listen :8080 --kubeconfig /etc/tfgitops/kubeconfig`,
@@ -54,8 +57,9 @@ it at the newest commit is another program's work, such as git-sync.`,
 				debug.SetGCPercent(exporterGCPercent)
 			}
 			source := &viewSource{o: o, flags: f, askUpstream: upstream, upstreamInterval: upstreamInterval, probes: live.NewProbes(o.now(), upstream)}
+			defer source.end()
 			return serve(cmd, listen, &live.Exporter{
-				Refresh: source.view, Probes: source.probes.Last(), Interval: interval, Jitter: rand.Float64, Sleep: artifact.SystemClock{}.Sleep,
+				Refresh: source.view, Probes: source.probes.Last(), Interval: interval, Jitter: rand.Float64, Sleep: artifact.SystemClock{}.Sleep, Now: o.now,
 				Token: o.getenv(tokenVariable), Say: func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), text) },
 			})
 		},
@@ -77,7 +81,7 @@ func serve(cmd *cobra.Command, address string, exporter *live.Exporter) error {
 		return fmt.Errorf("listening on %q: %w", address, err)
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "listening on http://%s\n", listener.Addr())
-	server := &http.Server{Handler: exporter.Handler(), ReadHeaderTimeout: headerTimeout}
+	server := &http.Server{Handler: exporter.Handler(), ReadHeaderTimeout: headerTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout}
 	refreshing := make(chan struct{})
 	go func() {
 		defer close(refreshing)
@@ -106,9 +110,18 @@ type viewSource struct {
 	askUpstream      bool
 	upstreamInterval time.Duration
 
+	probes   *live.Probes
 	upstream *live.Upstream
 	asked    time.Time
-	probes   *live.Probes
+	// answer brings what is being asked; nil: nothing is.
+	answer chan upstreamAnswer
+}
+
+// upstreamAnswer is what sources and registries said.
+type upstreamAnswer struct {
+	upstream *live.Upstream
+	err      error
+	took     time.Duration
 }
 
 // view reads all that a report is made of. Only a control repo that cannot be read ends it: everything else is unknown.
@@ -121,7 +134,7 @@ func (s *viewSource) view(ctx context.Context) (live.View, error) {
 	defer repo.close()
 	s.probes.Repo(began, repo.ClusterNames())
 	reading := s.o.now()
-	snapshot, err := s.flags.snapshot(ctx, s.o, repo.clusters())
+	snapshot, err := s.flags.snapshot(ctx, s.o, repo.clusters(live.Filter{}))
 	if err != nil {
 		return live.View{}, err
 	}
@@ -131,16 +144,44 @@ func (s *viewSource) view(ctx context.Context) (live.View, error) {
 	if err != nil {
 		return live.View{}, err
 	}
-	if asking := s.o.now(); s.askUpstream && asking.Sub(s.asked) >= s.upstreamInterval {
-		if s.upstream, err = s.o.asker().Ask(ctx, repo.Repo, live.Waiting, live.Present, live.Published); err != nil {
-			return live.View{}, err
-		}
-		s.asked = asking
-		s.probes.Upstream(asking, s.upstream, repo.ComponentNames())
-		took["upstream"] = s.o.now().Sub(asking)
+	if err := s.ask(ctx, repo, took); err != nil {
+		return live.View{}, err
 	}
 	now := s.o.now()
 	report := live.Status(repo.Repo, snapshot, history, s.upstream, now)
 	took["all"] = now.Sub(began)
 	return live.View{Report: report, Snapshot: snapshot, Upstream: s.upstream, Probes: s.probes.Last(), Took: took}, nil
+}
+
+// ask asks sources and registries when it is time to. A refresh waits for the answer only for a while: one that hangs must
+// not keep what the clusters say from being shown.
+func (s *viewSource) ask(ctx context.Context, repo *controlRepo, took map[string]time.Duration) error {
+	patience := time.Duration(0)
+	if began := s.o.now(); s.askUpstream && s.answer == nil && began.Sub(s.asked) >= s.upstreamInterval {
+		answer := make(chan upstreamAnswer, 1)
+		s.answer, s.asked, patience = answer, began, upstreamPatience
+		go func() {
+			upstream, err := s.o.asker().Ask(ctx, repo.Repo, live.Waiting, live.Present, live.Published)
+			answer <- upstreamAnswer{upstream, err, s.o.now().Sub(began)}
+		}()
+	}
+	select {
+	case answer := <-s.answer:
+		s.answer = nil
+		if answer.err != nil {
+			return answer.err
+		}
+		s.upstream, took["upstream"] = answer.upstream, answer.took
+		s.probes.Upstream(s.o.now(), s.upstream, repo.ComponentNames())
+	case <-time.After(patience):
+	case <-ctx.Done():
+	}
+	return ctx.Err()
+}
+
+// end waits for what is being asked, whose context has ended: it may have started other programs.
+func (s *viewSource) end() {
+	if s.answer != nil {
+		<-s.answer
+	}
 }

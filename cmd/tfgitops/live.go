@@ -57,7 +57,7 @@ func (f *liveFlags) snapshot(ctx context.Context, o *options, clusters []*contro
 	if f.from != "" {
 		ctx, cancel := context.WithTimeout(ctx, f.timeout)
 		defer cancel()
-		return live.Fetch(ctx, &http.Client{}, f.from, o.getenv(tokenVariable))
+		return live.Fetch(ctx, &http.Client{}, f.from, o.getenv(tokenVariable), o.now())
 	}
 	reader, err := f.reader(o, clusters)
 	if reader == nil || err != nil {
@@ -100,7 +100,17 @@ func (o *options) openControlRepo(ctx context.Context) (*controlRepo, error) {
 	return &controlRepo{Repo: repo, workspace: ws, close: done}, nil
 }
 
-func (r *controlRepo) clusters() []*control.Cluster { return slices.Collect(maps.Values(r.Clusters)) }
+// clusters are those that a filter lets through: the others need not be asked.
+func (r *controlRepo) clusters(only live.Filter) []*control.Cluster {
+	var clusters []*control.Cluster
+	for name, cluster := range r.Clusters {
+		stage, _ := r.StageOf(name)
+		if only.HasCluster(name, stage.Name) {
+			clusters = append(clusters, cluster)
+		}
+	}
+	return clusters
+}
 
 // history returns what Git says of the pins, and of what the clusters have not applied yet.
 func (r *controlRepo) history(ctx context.Context, snapshot *live.Snapshot) (live.History, error) {

@@ -16,8 +16,11 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
+
+	"k8s.io/client-go/tools/clientcmd"
 )
 
 // liveRepo writes a control repo with one component on one cluster, and a kubeconfig that reaches the server.
@@ -351,6 +354,72 @@ func TestExporterCommand(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		t.Error("the exporter did not stop")
 	}
+}
+
+// TestExporterDoesNotWaitForSources has a component's source hang: what the clusters say is shown all the same, and the
+// exporter stops when it is told to.
+func TestExporterDoesNotWaitForSources(t *testing.T) {
+	t.Parallel()
+	dir, kubeconfig := liveRepo(t, "", liveServer(t, "1.0.0", "True", "UpgradeSucceeded"))
+	hanging := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	t.Cleanup(hanging.Close)
+	chartsFrom(t, dir, hanging.URL)
+	exporter := startExporter(t, "127.0.0.1:0", dir, kubeconfig)
+	began := time.Now()
+	exporter.shows(t, "/metrics", `tfgitops_live_info{chart_version="1.0.0"`)
+	if took := time.Since(began); took > 8*time.Second {
+		t.Errorf("it took %v to show what the cluster says", took)
+	}
+	if err := exporter.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := exporter.end(); err != nil {
+		t.Errorf("told to stop: %v\n%s", err, said)
+	}
+}
+
+// TestStatusAsksOnlyTheClustersWanted filters before it asks: a cluster that hangs delays nobody who looks at another.
+func TestStatusAsksOnlyTheClustersWanted(t *testing.T) {
+	t.Parallel()
+	dir, kubeconfig := liveRepo(t, "", liveServer(t, "1.0.0", "True", "UpgradeSucceeded"))
+	var asked atomic.Int32
+	other := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { asked.Add(1); w.WriteHeader(http.StatusForbidden) }))
+	t.Cleanup(other.Close)
+	if err := os.MkdirAll(filepath.Join(dir, "clusters/other"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cluster := "apiVersion: tfgitops.toolforge.org/v1alpha1\nkind: Cluster\nmetadata: {name: other}\nspec: {kubeVersion: 1.32.4, fluxVersion: \"2.9\", context: other}\n"
+	if err := os.WriteFile(filepath.Join(dir, "clusters/other/cluster.yaml"), []byte(cluster), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, filter := range [][]string{{"--cluster", "prod"}, {"--stage", "production"}} {
+		code, out, messages := runLive(t, nil, append([]string{"-C", dir, "status", "--upstream=false", "--exit-code", "--kubeconfig", bothOf(t, kubeconfig, other)}, filter...)...)
+		if code != exitDone || asked.Load() > 0 {
+			t.Errorf("%v: exit code %d, and the other cluster was asked %d times:\n%s%s", filter, code, asked.Load(), out, messages)
+		}
+	}
+	if code, out, _ := runLive(t, nil, "-C", dir, "status", "--upstream=false", "--kubeconfig", bothOf(t, kubeconfig, other)); code != exitDone || asked.Load() == 0 || !strings.Contains(out, "other: the cluster could not be read: the account may not list this (403)") {
+		t.Errorf("without a filter the other cluster was asked %d times:\n%s", asked.Load(), out)
+	}
+}
+
+// bothOf writes a kubeconfig with the contexts of a file and one more, for the cluster other.
+func bothOf(t *testing.T, kubeconfig string, server *httptest.Server) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	all, err := clientcmd.LoadFromFile(kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, err := clientcmd.Load([]byte(kubeconfigOf(server, "other")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all.Contexts["other"], all.Clusters["other"] = more.Contexts["other"], more.Clusters["other"]
+	if err := clientcmd.WriteToFile(*all, file); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // chartsFrom has the repo take its charts from another place.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -122,13 +123,13 @@ func (q *statusQuery) report(ctx context.Context) (*live.Report, error) {
 	if err := repo.knows(q.filter); err != nil {
 		return nil, err
 	}
-	snapshot, err := q.flags.snapshot(ctx, q.o, repo.clusters())
+	snapshot, err := q.flags.snapshot(ctx, q.o, repo.clusters(q.filter))
 	if err != nil {
 		return nil, err
 	}
 	if snapshot == nil && !q.told {
 		q.told = true
-		fmt.Fprintln(q.cmd.ErrOrStderr(), "no cluster at hand: the kubeconfig has none of the contexts that the cluster.yaml files name; pins and history only")
+		fmt.Fprintln(q.cmd.ErrOrStderr(), "no cluster at hand: the kubeconfig has none of the contexts that cluster.yaml names; pins and history only (an exporter tells more: --from URL)")
 	}
 	history, err := repo.history(ctx, snapshot)
 	if err != nil {
@@ -159,8 +160,8 @@ func (r *controlRepo) knows(f live.Filter) error {
 		}
 	}
 	for _, name := range f.Stages {
-		if !r.hasStage(name) {
-			wrong = append(wrong, fmt.Errorf("there is no stage %q in tfgitops.yaml", name))
+		if !slices.Contains(r.stageNames(), name) {
+			wrong = append(wrong, fmt.Errorf("there is no stage %q: there are %v", name, r.stageNames()))
 		}
 	}
 	if len(wrong) > 0 {
@@ -169,11 +170,10 @@ func (r *controlRepo) knows(f live.Filter) error {
 	return nil
 }
 
-func (r *controlRepo) hasStage(name string) bool {
+func (r *controlRepo) stageNames() []string {
+	var names []string
 	for _, stage := range r.Spec.Stages {
-		if stage.Name == name {
-			return true
-		}
+		names = append(names, stage.Name)
 	}
-	return false
+	return names
 }

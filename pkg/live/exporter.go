@@ -37,6 +37,8 @@ type Exporter struct {
 	// Jitter returns a number from 0 to 1, so that several exporters do not ask all at once.
 	Jitter func() float64
 	Sleep  func(ctx context.Context, d time.Duration) error
+	// Now is the clock by which the page says how old it is.
+	Now func() time.Time
 	// Token is what readers of /snapshot and /upstream must send; without one nobody reads it.
 	Token string
 	// Say is told of refreshes that failed.
@@ -216,7 +218,7 @@ func (e *Exporter) page(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	var page bytes.Buffer
-	if err := WriteHTML(&page, *report); err != nil {
+	if err := WritePage(&page, *report, e.Now()); err != nil {
 		http.Error(w, "the page cannot be made", http.StatusInternalServerError)
 		return
 	}

@@ -51,7 +51,7 @@ func get(t *testing.T, server *httptest.Server, path, token string) (*http.Respo
 
 func TestExporter(t *testing.T) {
 	t.Parallel()
-	exporter := &Exporter{Token: "read-me", Probes: NewProbes(testNow(), true).Last()}
+	exporter := &Exporter{Token: "read-me", Now: testNow, Probes: NewProbes(testNow(), true).Last()}
 	server := httptest.NewServer(exporter.Handler())
 	t.Cleanup(server.Close)
 	check := func(path, token string, code int, shows string) {
@@ -79,7 +79,7 @@ func TestExporter(t *testing.T) {
 	if policy := response.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || !strings.Contains(body, "artifact-missing") {
 		t.Errorf("policy %q", policy)
 	}
-	fetched, err := Fetch(t.Context(), server.Client(), server.URL, "read-me")
+	fetched, err := Fetch(t.Context(), server.Client(), server.URL, "read-me", testNow())
 	if err != nil || len(fetched.Clusters) != len(view.Snapshot.Clusters) {
 		t.Errorf("fetched %v, %v", fetched, err)
 	}
@@ -88,7 +88,7 @@ func TestExporter(t *testing.T) {
 	if difference := cmp.Diff(view.Upstream, asked); err != nil || difference != "" {
 		t.Errorf("%v: %s", err, difference)
 	}
-	if _, err := Fetch(t.Context(), server.Client(), server.URL, "wrong"); !errors.Is(err, ErrSnapshot) || !strings.Contains(err.Error(), "TFGITOPS_TOKEN") {
+	if _, err := Fetch(t.Context(), server.Client(), server.URL, "wrong", testNow()); !errors.Is(err, ErrSnapshot) || !strings.Contains(err.Error(), "TFGITOPS_TOKEN") {
 		t.Errorf("with a wrong token: %v", err)
 	}
 	exporter.Token = ""
@@ -142,6 +142,37 @@ func TestScrapeIsCompressed(t *testing.T) {
 		got, err := io.ReadAll(body)
 		if difference := cmp.Diff(string(want), string(got)); err != nil || difference != "" {
 			t.Errorf("%q: %v: %s", accepted, err, difference)
+		}
+	}
+}
+
+// TestOldDataIsUnknown has an exporter go on serving what it had. Its page says so before anything else, and for those who
+// fetch the snapshot the clusters are unknown.
+func TestOldDataIsUnknown(t *testing.T) {
+	t.Parallel()
+	now := testNow()
+	exporter := &Exporter{Token: "read-me", Now: func() time.Time { return now }}
+	server := httptest.NewServer(exporter.Handler())
+	t.Cleanup(server.Close)
+	if err := exporter.show(testView(t)); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		later time.Duration
+		old   bool
+	}{{29 * time.Minute, false}, {3 * time.Hour, true}} {
+		now = testNow().Add(test.later)
+		_, page := get(t, server, "/", "")
+		if says := strings.Contains(page, "This is 3h old") && strings.Contains(page, "<title>old, "); says != test.old {
+			t.Errorf("after %v the page says that it is old: %v", test.later, says)
+		}
+		snapshot, err := Fetch(t.Context(), server.Client(), server.URL, "read-me", now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		prod := snapshot.Clusters["prod"]
+		if forgotten := prod.Error == "the exporter read it 3h ago, and not since" && len(prod.Releases) == 0; forgotten != test.old {
+			t.Errorf("after %v: %q with %d releases", test.later, prod.Error, len(prod.Releases))
 		}
 	}
 }

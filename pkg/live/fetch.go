@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"time"
 )
 
 // maxSnapshot bounds a snapshot that is fetched: one of 200 clusters with 100 releases each is a tenth of it.
@@ -18,14 +19,25 @@ const maxSnapshot = 256 << 20
 var ErrSnapshot = errors.New("no usable snapshot")
 
 // Fetch reads a snapshot that an exporter serves. The token is sent in the Authorization header, and only over https or to
-// this machine; a redirect is not followed.
-func Fetch(ctx context.Context, client *http.Client, address, token string) (*Snapshot, error) {
+// this machine; a redirect is not followed. What was read of a cluster too long before now is as good as nothing.
+func Fetch(ctx context.Context, client *http.Client, address, token string, now time.Time) (*Snapshot, error) {
 	var snapshot Snapshot
 	if err := fetch(ctx, client, address, "snapshot", token, &snapshot); err != nil {
 		return nil, err
 	}
 	snapshot.clean()
+	snapshot.forget(now)
 	return &snapshot, known(snapshot.Version, SnapshotVersion)
+}
+
+// forget leaves of a cluster whose data is old nothing but when it was read: an exporter that cannot refresh goes on serving
+// what it had, and gates would be opened by it.
+func (s *Snapshot) forget(now time.Time) {
+	for name, cluster := range s.Clusters {
+		if cluster.Error == "" && now.Sub(cluster.Time) > oldData {
+			s.Clusters[name] = Cluster{Time: cluster.Time, Error: "the exporter read it " + age(cluster.Time, now) + " ago, and not since"}
+		}
+	}
 }
 
 // FetchUpstream reads what an exporter was told by sources and registries, in the same way.

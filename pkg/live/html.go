@@ -18,7 +18,8 @@ var dashboardPage string
 //go:embed dashboard.css
 var dashboardStyle string
 
-// oldData is the age from which a cluster's data is shown as old.
+// oldData is the age from which what was read is shown as old, and taken for unknown where it comes from elsewhere. The alert
+// Blind has the same.
 const oldData = 30 * time.Minute
 
 // DefaultRunbooks is where this project's own runbooks are read: an alert's name and ".md" are added.
@@ -26,16 +27,20 @@ const DefaultRunbooks = "https://gitlab.wikimedia.org/repos/cloud/toolforge/tfgi
 
 // WriteHTML writes the report as one self-contained page: no script, nothing fetched, and a policy that holds a browser to
 // that. What others wrote is escaped.
-func WriteHTML(out io.Writer, report Report) error {
+func WriteHTML(out io.Writer, report Report) error { return WritePage(out, report, report.Time) }
+
+// WritePage writes the page of a report as it is at a later moment: ages are as of then, and a report that is old by then
+// says so before anything else.
+func WritePage(out io.Writer, report Report, now time.Time) error {
 	page, err := template.New("dashboard").Funcs(template.FuncMap{
-		"age":   func(at time.Time) string { return age(at, report.Time) },
+		"age":   func(at time.Time) string { return age(at, now) },
 		"when":  func(at time.Time) string { return at.UTC().Format("2006-01-02 15:04Z") },
 		"short": func(commit string) string { return commit[:min(len(commit), shortCommit)] },
 	}).Parse(dashboardPage)
 	if err != nil {
 		return fmt.Errorf("the dashboard's template: %w", err)
 	}
-	return page.Execute(out, newDashboard(report))
+	return page.Execute(out, newDashboard(report, now))
 }
 
 // Policy is the page's Content-Security-Policy, for a server's header too: the page's own style, and nothing else.
@@ -47,6 +52,9 @@ func Policy() string {
 // dashboard is what the template shows.
 type dashboard struct {
 	Report
+	Now time.Time
+	// Old says that the report is.
+	Old      bool
 	Style    template.CSS
 	Policy   string
 	Info     StateInfo
@@ -94,9 +102,9 @@ type dataAge struct {
 	Old   bool
 }
 
-func newDashboard(report Report) dashboard {
+func newDashboard(report Report, now time.Time) dashboard {
 	page := dashboard{
-		Report: report, Style: template.CSS(dashboardStyle), Policy: Policy(), //nolint:gosec // our own file
+		Report: report, Now: now, Old: now.Sub(report.Time) > oldData, Style: template.CSS(dashboardStyle), Policy: Policy(), //nolint:gosec // our own file
 		Info: info(report.Verdict), States: states,
 	}
 	for _, state := range states {
@@ -117,8 +125,8 @@ func newDashboard(report Report) dashboard {
 		}
 	}
 	for _, cluster := range report.Clusters {
-		old := cluster.Error != "" || report.Time.Sub(cluster.Read) > oldData
-		page.Data = append(page.Data, dataAge{cluster, cluster.Lines(report.Time), old})
+		old := cluster.Error != "" || now.Sub(cluster.Read) > oldData
+		page.Data = append(page.Data, dataAge{cluster, cluster.Lines(now), old})
 	}
 	return page
 }
@@ -183,11 +191,11 @@ func (d *dashboard) cell(row *Row) cell {
 		shown.Pinned = shortVersion(row.Pinned.Version, row.Pinned.Commit)
 		shown.CommitURL = commitURL(row.Source, row.Pinned.Commit)
 		if !row.Pinned.Since.IsZero() {
-			shown.Since = age(row.Pinned.Since, d.Time)
+			shown.Since = age(row.Pinned.Since, d.Now)
 		}
 	}
 	if row.Behind != nil && row.Behind.Commits > 0 {
-		shown.Waits = waitsText(*row.Behind, d.Time)
+		shown.Waits = waitsText(*row.Behind, d.Now)
 	}
 	if row.Live != nil && row.Pinned != nil && row.Live.Commit != "" && row.Pinned.Commit != "" && shown.Live != shown.Pinned {
 		shown.CompareURL = compareURL(row.Source, row.Live.Commit, row.Pinned.Commit)

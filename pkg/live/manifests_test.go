@@ -58,7 +58,8 @@ func TestPlainManifests(t *testing.T) {
 		"just pinned": {applied(func(*Kustomization) {}), map[string][]Commit{"prod": {{ID: commitB}}}, time.Minute, Pending, []string{fmt.Sprintf(status, "Ready"), pinDrift(1)}},
 		"failed": {
 			applied(func(k *Kustomization) { k.Ready = &Condition{Status: "False", Reason: "HealthCheckFailed"} }),
-			map[string][]Commit{"prod": {{ID: commitB}}}, day, Failed,
+			map[string][]Commit{"prod": {{ID: commitB}}},
+			day, Failed,
 			[]string{fmt.Sprintf(status, "Failed"), pinDrift(1)},
 		},
 		"suspended":          {applied(func(k *Kustomization) { k.Suspended = true }), map[string][]Commit{"prod": {}}, day, Suspended, []string{fmt.Sprintf(status, "Suspended"), held}},

@@ -142,20 +142,28 @@ type External struct {
 // Filter is the part of a report that a person asks for; empty means all.
 type Filter struct{ Clusters, Components, Stages []string }
 
+// HasCluster reports whether it lets a cluster of a stage through.
+func (f Filter) HasCluster(name, stage string) bool {
+	return keep(f.Clusters, name) && keep(f.Stages, stage)
+}
+
+func keep(wanted []string, name string) bool {
+	return len(wanted) == 0 || slices.Contains(wanted, name)
+}
+
 // Only returns the report of a part of the rows.
 func (r Report) Only(f Filter) Report {
-	keep := func(wanted []string, name string) bool { return len(wanted) == 0 || slices.Contains(wanted, name) }
 	rows, clusters, lanes, changes, external := r.Rows, r.Clusters, r.Lanes, r.Changes, r.External
 	r.Rows, r.Clusters, r.Lanes, r.Changes, r.External = []Row{}, []ClusterStatus{}, []Lane{}, []PinChange{}, []External{}
 	stageOf := map[string]string{}
 	for _, c := range clusters {
 		stageOf[c.Name] = c.Stage
-		if keep(f.Clusters, c.Name) && keep(f.Stages, c.Stage) {
+		if f.HasCluster(c.Name, c.Stage) {
 			r.Clusters = append(r.Clusters, c)
 		}
 	}
 	here := func(cluster, component string) bool {
-		return keep(f.Clusters, cluster) && keep(f.Stages, stageOf[cluster]) && keep(f.Components, component)
+		return f.HasCluster(cluster, stageOf[cluster]) && keep(f.Components, component)
 	}
 	for _, row := range rows {
 		if here(row.Cluster, row.Component) {
