@@ -34,7 +34,7 @@ type Question int
 const (
 	// Waiting asks each source what its branch has that a pin lacks.
 	Waiting Question = iota
-	// Present asks registries for each pinned chart.
+	// Present asks registries for each pinned chart and image.
 	Present
 	// Published asks registries for every version of each pinned chart.
 	Published
@@ -48,7 +48,7 @@ const (
 // Ask asks the questions about all that is pinned. The error is the context's alone.
 func (a Asker) Ask(ctx context.Context, repo *control.Repo, questions ...Question) (*Upstream, error) {
 	asking := &asking{Asker: a, repo: repo, upstream: &Upstream{
-		Version: UpstreamVersion, Waiting: map[string]map[string][]Commit{}, Versions: map[ChartKey][]PublishedVersion{}, Present: map[ChartVersion]bool{}, Errors: map[string]string{},
+		Version: UpstreamVersion, Waiting: map[string]map[string][]Commit{}, Versions: map[ChartKey][]PublishedVersion{}, Present: map[ChartVersion]bool{}, Digests: map[ChartVersion]string{}, Images: map[string]bool{}, Errors: map[string]string{},
 	}}
 	asking.group.SetLimit(cmp.Or(a.Parallel, askParallel))
 	for _, question := range questions {
@@ -185,21 +185,27 @@ func tasks(commits ...*gitrepo.Commit) []string {
 	return slices.Compact(found)
 }
 
-// pinnedCharts visits each pinned chart version once, in order.
-func (a *asking) pinnedCharts(visit func(artifact.Repository, ChartVersion)) {
-	seen := map[ChartVersion]bool{}
+// releases visits each release on each cluster, in order.
+func (a *asking) releases(visit func(control.Release)) {
 	for _, cluster := range a.repo.ClusterNames() {
 		deployments, _ := a.repo.Deployments(cluster)
 		for _, deployment := range deployments {
 			for _, release := range deployment.Releases {
-				chart := chartOf(release)
-				if !seen[chart] {
-					seen[chart] = true
-					visit(artifact.Repository{URL: release.Source.URL, Insecure: release.Source.Insecure != nil && *release.Source.Insecure}, chart)
-				}
+				visit(release)
 			}
 		}
 	}
+}
+
+// pinnedCharts visits each pinned chart version once, in order.
+func (a *asking) pinnedCharts(visit func(artifact.Repository, ChartVersion)) {
+	seen := map[ChartVersion]bool{}
+	a.releases(func(release control.Release) {
+		if chart := chartOf(release); !seen[chart] {
+			seen[chart] = true
+			visit(artifact.Repository{URL: release.Source.URL, Insecure: isInsecure(release)}, chart)
+		}
+	})
 }
 
 func chartOf(release control.Release) ChartVersion {
@@ -209,14 +215,48 @@ func chartOf(release control.Release) ChartVersion {
 func (a *asking) present(ctx context.Context) {
 	a.pinnedCharts(func(repository artifact.Repository, chart ChartVersion) {
 		a.one(ctx, repository.Ref(chart.Chart, chart.Version), func(ctx context.Context) (func(*Upstream), error) {
-			_, err := a.Registries.Digest(ctx, repository, chart.Chart, chart.Version)
-			missing := errors.Is(err, artifact.ErrMissing)
-			if missing {
-				err = nil
-			}
-			return func(u *Upstream) { u.Present[chart] = !missing }, err
+			digest, err := a.Registries.Digest(ctx, repository, chart.Chart, chart.Version)
+			missing, err := isMissing(err)
+			return func(u *Upstream) {
+				if u.Present[chart] = !missing; digest != "" {
+					u.Digests[chart] = digest
+				}
+			}, err
 		})
 	})
+	a.pinnedImages(func(q artifact.ImageQuery) {
+		a.one(ctx, q.Ref, func(ctx context.Context) (func(*Upstream), error) {
+			_, err := a.Registries.Image(ctx, q)
+			missing, err := isMissing(err)
+			return func(u *Upstream) { u.Images[q.Ref] = !missing }, err
+		})
+	})
+}
+
+// isMissing tells a registry's answer that it does not have something from none.
+func isMissing(err error) (bool, error) {
+	if errors.Is(err, artifact.ErrMissing) {
+		return true, nil
+	}
+	return false, err
+}
+
+// pinnedImages visits each pinned image once, in order. One from the charts' own registry is asked for as they are.
+func (a *asking) pinnedImages(visit func(artifact.ImageQuery)) {
+	seen := map[string]bool{}
+	a.releases(func(release control.Release) {
+		registry := control.ImageName("", release.Source.URL) + "/"
+		for _, image := range release.Images {
+			if ref := imageRef(image); !seen[ref] {
+				seen[ref] = true
+				visit(artifact.ImageQuery{Ref: ref, Insecure: isInsecure(release) && strings.HasPrefix(image.Name, registry)})
+			}
+		}
+	})
+}
+
+func isInsecure(release control.Release) bool {
+	return release.Source.Insecure != nil && *release.Source.Insecure
 }
 
 func (a *asking) published(ctx context.Context) {

@@ -131,8 +131,10 @@ func (s sender) pinned(row Row) {
 		s.gauge(pinBehind, float64(row.Behind.Commits), row.Component, row.Cluster)
 		s.gauge(pinOldest, seconds(row.Behind.Oldest), row.Component, row.Cluster)
 	}
-	if row.ChartsPresent != nil {
-		s.gauge(artifactThere, number(*row.ChartsPresent), row.Component, row.Cluster, "chart")
+	for kind, present := range map[string]*bool{"chart": row.ChartsPresent, "image": row.ImagesPresent} {
+		if present != nil {
+			s.gauge(artifactThere, number(*present), row.Component, row.Cluster, kind)
+		}
 	}
 	s.drift(row)
 	for _, release := range row.allReleases() {

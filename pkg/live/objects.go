@@ -68,6 +68,7 @@ type helmRelease struct {
 		ObservedGeneration    int64       `json:"observedGeneration"`
 		Conditions            []condition `json:"conditions"`
 		LastAttemptedRevision string      `json:"lastAttemptedRevision"`
+		LastAttemptedDigest   string      `json:"lastAttemptedRevisionDigest"`
 		HelmChart             string      `json:"helmChart"` // namespace/name
 		History               []struct {
 			ChartName    string    `json:"chartName"`
@@ -98,7 +99,7 @@ func (h helmRelease) release() Release {
 		Ready:     conditionOf(h.Status.Conditions, "Ready"),
 		Drifted:   conditionOf(h.Status.Conditions, "Drifted"),
 		Stalled:   conditionOf(h.Status.Conditions, "Stalled"),
-		Attempted: h.Status.LastAttemptedRevision,
+		Attempted: h.Status.LastAttemptedRevision, AttemptedDigest: h.Status.LastAttemptedDigest,
 	}
 	for _, entry := range h.Status.History {
 		r.History = append(r.History, Deployed{
@@ -115,6 +116,9 @@ type sourceObject struct {
 	Metadata meta `json:"metadata"`
 	Spec     struct {
 		Suspend bool `json:"suspend"`
+		Ref     struct {
+			Digest string `json:"digest"`
+		} `json:"ref"`
 	} `json:"spec"`
 	Status struct {
 		Conditions []condition `json:"conditions"`
@@ -126,7 +130,7 @@ type sourceObject struct {
 
 func (s sourceObject) source(kind string) Source {
 	return Source{
-		Kind: kind, Name: s.Metadata.Name, Suspended: s.Spec.Suspend,
+		Kind: kind, Name: s.Metadata.Name, Suspended: s.Spec.Suspend, Wanted: s.Spec.Ref.Digest,
 		Ready: conditionOf(s.Status.Conditions, "Ready"), Revision: s.Status.Artifact.Revision,
 	}
 }

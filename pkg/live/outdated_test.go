@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,6 +44,16 @@ func (fakeSource) Commits(context.Context, string, string, int) (gitrepo.Range, 
 
 type fakeRegistries struct{}
 
+func (fakeRegistries) Image(_ context.Context, q artifact.ImageQuery) (artifact.Image, error) {
+	switch {
+	case strings.Contains(q.Ref, "/lost@"):
+		return artifact.Image{}, artifact.ErrMissing
+	case strings.Contains(q.Ref, "/away@"):
+		return artifact.Image{}, errors.New("https://u:planted@registry.example.org is away")
+	}
+	return artifact.Image{}, nil
+}
+
 func (fakeRegistries) Digest(_ context.Context, _ artifact.Repository, chart, _ string) (string, error) {
 	switch chart {
 	case "lost":
@@ -74,10 +85,10 @@ func TestOutdatedGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if present, known := upstream.present(ChartVersion{ChartKey{"https://charts.example.org", "lost"}, "1.0.0"}); present || !known {
+	if present, known := upstream.Present[ChartVersion{ChartKey{"https://charts.example.org", "lost"}, "1.0.0"}]; present || !known {
 		t.Errorf("lost: present %v, known %v", present, known)
 	}
-	if _, known := upstream.present(ChartVersion{ChartKey{"oci://registry.example.org/ours", "away"}, versA}); known {
+	if _, known := upstream.Present[ChartVersion{ChartKey{"oci://registry.example.org/ours", "away"}, versA}]; known {
 		t.Error("a registry that is away is said to have answered")
 	}
 	found := FindOutdated(repo, upstream, testNow())

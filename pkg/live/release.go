@@ -2,6 +2,7 @@ package live
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/api/v1alpha1"
@@ -46,19 +47,19 @@ func (e expectation) compare(cluster Cluster, release *Release) ReleaseStatus {
 	if release.Ready != nil {
 		status.Ready, status.Reason = release.Ready.Status, release.Ready.Reason
 	}
-	status.Drift, status.DriftKnown = e.drift(release, live, runs)
+	status.Drift, status.DriftKnown = e.drift(cluster, release, live, runs)
 	status.State, status.Note = e.state(cluster, release, status.Drift)
 	return status
 }
 
 // drift returns the ways in which the release differs from its pin, and whether Flux reports on its objects. The absence of
 // Flux's condition says nothing.
-func (e expectation) drift(release *Release, live Deployed, runs bool) ([]string, bool) {
+func (e expectation) drift(cluster Cluster, release *Release, live Deployed, runs bool) ([]string, bool) {
 	var drift []string
 	if !runs || !live.runs(e.pinned) {
 		drift = append(drift, driftPin)
 	}
-	if release.Wanted != "" && release.Wanted != e.pinned.Version {
+	if release.Wanted != "" && release.Wanted != e.pinned.Version || !cluster.wants(release, e.pinned.Digest) {
 		drift = append(drift, driftSpec)
 	}
 	current := !release.Suspended && release.Observed
@@ -66,6 +67,15 @@ func (e expectation) drift(release *Release, live Deployed, runs bool) ([]string
 		drift = append(drift, driftResource)
 	}
 	return drift, current && release.Drifted != nil
+}
+
+// wants reports whether the OCIRepository of a release asks for that digest. Where it asks for none, or that is not known,
+// nothing speaks against it.
+func (c Cluster) wants(release *Release, digest string) bool {
+	i := slices.IndexFunc(c.Sources, func(s Source) bool {
+		return s.Kind == "OCIRepository" && s.Kind == release.SourceKind && s.Name == release.SourceName
+	})
+	return i < 0 || c.Sources[i].Wanted == "" || digest == "" || c.Sources[i].Wanted == digest
 }
 
 // state is the worst thing that can be said of a release. A suspended one, and one whose newest form Flux has not seen, have

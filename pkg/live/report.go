@@ -71,6 +71,8 @@ type Row struct {
 	Note string `json:"note,omitempty"`
 	// ChartsPresent says whether the registries have every pinned chart; nil where that is not known.
 	ChartsPresent *bool `json:"chartsPresent,omitempty"`
+	// ImagesPresent says the same of the pinned images.
+	ImagesPresent *bool `json:"imagesPresent,omitempty"`
 	// Manifests is how the cluster's Kustomization does, for a component of plain manifests.
 	Manifests *ReleaseStatus `json:"manifests,omitempty"`
 	// Releases are the component's Helm releases.

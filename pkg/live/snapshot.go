@@ -60,6 +60,8 @@ type Release struct {
 	Stalled *Condition `json:"stalled,omitempty"`
 	// Attempted is the chart version that Flux tried last, which may have failed.
 	Attempted string `json:"attempted,omitempty"`
+	// AttemptedDigest is that chart's digest, where it comes from an OCIRepository.
+	AttemptedDigest string `json:"attemptedDigest,omitempty"`
 	// History is what Helm has done, newest first, as far as Flux keeps it.
 	History []Deployed `json:"history,omitempty"`
 }
@@ -103,6 +105,8 @@ type Source struct {
 	Name      string     `json:"name"`
 	Suspended bool       `json:"suspended,omitempty"`
 	Ready     *Condition `json:"ready,omitempty"`
+	// Wanted is the digest that an OCIRepository asks for, if it does.
+	Wanted string `json:"wanted,omitempty"`
 	// Revision is what Flux fetched last.
 	Revision string `json:"revision,omitempty"`
 }

@@ -315,20 +315,40 @@ func (c *comparison) waiting(row *Row, d control.Deployment) {
 	}
 }
 
-// artifacts finds pinned charts that are not in the registry any more.
+// artifacts finds what is pinned and not in its registry any more.
 func (c *comparison) artifacts(row *Row, d control.Deployment) {
-	all, asked := true, len(d.Releases) > 0
+	var charts, images presence
 	for _, release := range d.Releases {
-		chart := ChartVersion{ChartKey: ChartKey{URL: release.Source.URL, Chart: release.Chart}, Version: release.Version}
-		present, known := c.upstream.present(chart)
-		asked = asked && known
-		if known && !present {
-			all, asked = false, true
-			row.State, row.Note = ArtifactMissing, "not in its registry: "+artifact.Repository{URL: release.Source.URL}.Ref(release.Chart, release.Version)
-			break
+		charts.add(c.upstream.chart(release))
+		for _, image := range release.Images {
+			images.add(c.upstream.image(image))
 		}
 	}
-	if asked {
-		row.ChartsPresent = &all
+	row.ChartsPresent, row.ImagesPresent = charts.all(), images.all()
+	if missing := cmp.Or(charts.missing, images.missing); missing != "" {
+		row.State, row.Note = ArtifactMissing, missing
 	}
+}
+
+// presence gathers whether registries have a number of things.
+type presence struct {
+	asked, known int
+	missing      string // what there is to say of the first that is not there
+}
+
+func (p *presence) add(known bool, missing string) {
+	p.asked++
+	if known {
+		p.known++
+	}
+	p.missing = cmp.Or(p.missing, missing)
+}
+
+// all reports whether all are there; nil where that is not known.
+func (p presence) all() *bool {
+	there := p.missing == ""
+	if there && (p.asked == 0 || p.known < p.asked) {
+		return nil
+	}
+	return &there
 }

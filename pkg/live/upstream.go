@@ -6,7 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/api/v1alpha1"
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/artifact"
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/control"
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/gitrepo"
 )
 
@@ -22,6 +24,7 @@ type SourceRepo interface {
 type Registries interface {
 	Digest(ctx context.Context, repo artifact.Repository, chart, version string) (string, error)
 	Versions(ctx context.Context, repo artifact.Repository, chart string) ([]artifact.Version, error)
+	Image(ctx context.Context, q artifact.ImageQuery) (artifact.Image, error)
 }
 
 // UpstreamVersion counts the incompatible changes of an Upstream's JSON.
@@ -37,6 +40,10 @@ type Upstream struct {
 	Versions map[ChartKey][]PublishedVersion `json:"versions"`
 	// Present says of a pinned chart whether its registry has it. What is not in it could not be asked.
 	Present map[ChartVersion]bool `json:"present"`
+	// Digests are those of the charts that are present.
+	Digests map[ChartVersion]string `json:"digests,omitempty"`
+	// Images say of a pinned image, as name@digest, whether its registry has it.
+	Images map[string]bool `json:"images,omitempty"`
 	// Errors say what could not be asked, by what: a component, or a chart's reference.
 	Errors map[string]string `json:"errors"`
 }
@@ -94,11 +101,38 @@ func (u *Upstream) waiting(component, commit string) ([]Commit, bool) {
 	return commits, known
 }
 
-// present reports whether a registry has a chart, and whether that is known.
-func (u *Upstream) present(chart ChartVersion) (present, known bool) {
+// chart says whether it is known that a registry has a pinned chart, and what there is to say where it has not. Where a tag
+// was moved the registry has something else: a chart that is pinned by digest is still there, one by version is not.
+func (u *Upstream) chart(release control.Release) (known bool, missing string) {
 	if u == nil {
-		return false, false
+		return false, ""
 	}
-	present, known = u.Present[chart]
-	return present, known
+	chart := chartOf(release)
+	reference := artifact.Repository{URL: chart.URL}.Ref(chart.Chart, chart.Version)
+	present, known := u.Present[chart]
+	there := u.Digests[chart]
+	switch {
+	case known && !present:
+		return true, "not in its registry: " + reference
+	case release.Source.Pinning != v1alpha1.PinningDigest && release.Digest != "" && there != "" && there != release.Digest:
+		return true, fmt.Sprintf("%s was overwritten in its registry: there it is %s, and %s is pinned", reference, shortDigest(there), shortDigest(release.Digest))
+	}
+	return known, ""
 }
+
+// image says the same of a pinned image.
+func (u *Upstream) image(image v1alpha1.PinnedImage) (known bool, missing string) {
+	if u == nil {
+		return false, ""
+	}
+	present, known := u.Images[imageRef(image)]
+	if known && !present {
+		missing = "not in its registry: " + strings.TrimSuffix(image.Name+":"+image.Tag, ":") + " (" + shortDigest(image.Digest) + ")"
+	}
+	return known, missing
+}
+
+func imageRef(image v1alpha1.PinnedImage) string { return image.Name + "@" + image.Digest }
+
+// shortDigest is as much of a digest as people compare.
+func shortDigest(digest string) string { return digest[:min(len(digest), len("sha256:")+12)] }

@@ -72,6 +72,9 @@ func look(read Cluster, pin *v1alpha1.PinSpec) (waiting string, err error) {
 
 // attempted reports whether what failed is the pinned version, and not the one before it.
 func attempted(release Release, pinned v1alpha1.PinnedRelease) bool {
+	if release.AttemptedDigest != "" && pinned.Digest != "" {
+		return release.AttemptedDigest == pinned.Digest
+	}
 	wanted := release.Wanted == "" || release.Wanted == pinned.Version
 	return wanted && (release.Attempted == "" || isVersion(release.Attempted, pinned.Version))
 }
