@@ -177,6 +177,44 @@ func TestOldDataIsUnknown(t *testing.T) {
 	}
 }
 
+// TestFetchedReleasesAreFound fetches a snapshot in which they are in no order: each is looked up by its name.
+func TestFetchedReleasesAreFound(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"version":1,"clusters":{"prod":{"time":%q,"releases":[{"name":"c"},{"name":"a"},{"name":"d"},{"name":"b"}]}}}`, testNow().Format(time.RFC3339))
+	}))
+	t.Cleanup(server.Close)
+	snapshot, err := Fetch(t.Context(), server.Client(), server.URL, "", testNow())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", "b", "c", "d"} {
+		if snapshot.Clusters["prod"].release(name) == nil {
+			t.Errorf("there is no release %s", name)
+		}
+	}
+}
+
+// TestPageSaysWhatMattersFirst looks at what stands in the page's head, and at lanes in which nothing waits.
+func TestPageSaysWhatMattersFirst(t *testing.T) {
+	t.Parallel()
+	repo := testRepo(t, "prod web 1.0.0", "beta web 1.0.0")
+	snapshot := &Snapshot{Clusters: map[string]Cluster{"prod": {Time: ago(2 * time.Hour)}, "beta": {Error: "no answer in time"}, "local": {Time: testNow()}}}
+	var page bytes.Buffer
+	if err := WriteHTML(&page, Status(repo, snapshot, History{}, nil, testNow())); err != nil {
+		t.Fatal(err)
+	}
+	head, rest, _ := strings.Cut(page.String(), "</header>")
+	for _, wanted := range []string{"⚠ prod: read 2h ago", "⚠ beta: the cluster could not be read: no answer in time"} {
+		if !strings.Contains(head, wanted) {
+			t.Errorf("the head lacks %q:\n%s", wanted, head[strings.Index(head, "<body>"):])
+		}
+	}
+	if strings.Contains(head, "⚠ local") || !strings.Contains(rest, "every stage has the same version of everything") {
+		t.Errorf("of what is good it says:\n%s", rest)
+	}
+}
+
 // TestExporterKeepsWhatItHad lets refreshes fail and ends the run.
 func TestExporterKeepsWhatItHad(t *testing.T) {
 	t.Parallel()

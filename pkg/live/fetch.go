@@ -115,6 +115,7 @@ func (s *Snapshot) clean() {
 				c.clean()
 			}
 		}
+		sortReleases(cluster.Releases) // they are looked up by name
 		for i := range cluster.Sources {
 			cluster.Sources[i].Ready.clean()
 		}

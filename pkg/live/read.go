@@ -172,7 +172,7 @@ func (r *reading) result() Cluster {
 	for _, release := range r.releases {
 		namespaces[release.TargetNamespace] = true
 	}
-	slices.SortFunc(r.releases, func(a, b Release) int { return strings.Compare(a.Name, b.Name) })
+	sortReleases(r.releases)
 	sources := slices.Concat(r.sources[:]...)
 	slices.SortFunc(sources, func(a, b Source) int {
 		return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Name, b.Name))
@@ -182,4 +182,8 @@ func (r *reading) result() Cluster {
 		Incomplete: r.incomplete, KubeVersion: r.version, FluxVersion: strings.Join(sortedKeys(r.flux), ", "), Releases: r.releases, Sources: sources,
 		Kustomizations: r.kustomizations, Images: r.pods.in(namespaces),
 	}
+}
+
+func sortReleases(releases []Release) {
+	slices.SortFunc(releases, func(a, b Release) int { return strings.Compare(a.Name, b.Name) })
 }
