@@ -12,10 +12,12 @@ import (
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
 )
 
-// Chart is a parsed chart. It never changes and is safe for concurrent use.
+// Chart is a parsed chart. What it is never changes, and it is safe for concurrent
+// use.
 type Chart struct {
 	parsed  *helmchart.Chart
 	schemas schemas
+	read    documentsRead
 }
 
 // Name is the chart's name.

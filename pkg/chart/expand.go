@@ -164,7 +164,7 @@ func (in Input) expand(ctx context.Context) (*Expansion, error) {
 	if err := in.addCRDs(chart, values, out); err != nil {
 		return nil, err
 	}
-	run := rendering{chart: chart, schemas: in.schemas(), values: values, options: in.options(), caps: caps, engine: in.engine()}
+	run := rendering{chart: chart, schemas: in.schemas(), read: &in.Chart.read, values: values, options: in.options(), caps: caps, engine: in.engine()}
 	written, err := run.run(ctx)
 	if err != nil {
 		return nil, err

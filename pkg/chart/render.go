@@ -35,6 +35,7 @@ const maxRendered = 64 * mebibyte
 type rendering struct {
 	chart    *helmchart.Chart // the engine's own: it is changed
 	schemas  *schemas         // nil: do not check
+	read     *documentsRead
 	values   common.Values
 	options  common.ReleaseOptions
 	caps     *common.Capabilities
@@ -69,7 +70,7 @@ func (r *rendering) run(ctx context.Context) (*rendered, error) {
 		return nil, err
 	}
 	notes := takeNotes(r.chart.Name(), files)
-	documents, err := split(files)
+	documents, err := split(files, r.read)
 	return &rendered{documents: documents, notes: notes}, err
 }
 

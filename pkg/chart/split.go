@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
+	"unicode"
 
 	helmrelease "helm.sh/helm/v4/pkg/release/v1"
 	releaseutil "helm.sh/helm/v4/pkg/release/v1/util"
@@ -16,12 +18,54 @@ import (
 // again for what it holds. A plain one that is no hook is read once here; Helm
 // sorts the others.
 
+// documentsRead keeps what a chart's templates wrote before, read: most of it is
+// the same on every cluster, and copying takes a tenth of reading.
+type documentsRead struct {
+	mu    sync.Mutex
+	files map[string][]kindOf // by name and text
+}
+
+// maxFilesRead bounds how much is kept of one chart.
+const maxFilesRead = 1000
+
+// plain is plainDocuments, which the caller may change.
+func (r *documentsRead) plain(file, text string) ([]kindOf, bool) {
+	key := file + "\n" + text
+	r.mu.Lock()
+	documents, known := r.files[key]
+	r.mu.Unlock()
+	if known {
+		return copyDocuments(documents), true
+	}
+	documents, ok := plainDocuments(file, text)
+	if !ok {
+		return nil, false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.files == nil {
+		r.files = map[string][]kindOf{}
+	}
+	if len(r.files) < maxFilesRead {
+		r.files[key] = copyDocuments(documents)
+	}
+	return documents, true
+}
+
+func copyDocuments(documents []kindOf) []kindOf {
+	copied := slices.Clone(documents)
+	for i := range copied {
+		copied[i].fields = copyMap(copied[i].fields)
+	}
+	return copied
+}
+
 // split takes the files apart into documents, sorted as Helm sorts them: the
 // release's own by kind, then hooks by kind.
-func split(files map[string]string) ([]document, error) {
+func split(files map[string]string, read *documentsRead) ([]document, error) {
 	var own, hooks []kindOf
 	for _, file := range slices.Sorted(maps.Keys(files)) {
-		if plain, ok := plainDocuments(file, files[file]); ok {
+		if plain, ok := read.plain(file, files[file]); ok {
 			own = append(own, plain...)
 			continue
 		}
@@ -81,9 +125,7 @@ func plainDocuments(file, text string) (documents []kindOf, ok bool) {
 	if strings.TrimSpace(text) == "" || strings.Contains(file, "/_") || strings.HasPrefix(file, "_") {
 		return nil, false
 	}
-	parts := releaseutil.SplitManifests(text)
-	for i := range len(parts) {
-		part := parts[fmt.Sprintf("manifest-%d", i)]
+	for _, part := range parts(text) {
 		node, fields, ok := readPlain(part)
 		if !ok || !headIsPlain(node) {
 			return nil, false
@@ -95,6 +137,19 @@ func plainDocuments(file, text string) (documents []kindOf, ok bool) {
 		documents = append(documents, kindOf{kind, document{source: file, text: part, fields: fields}})
 	}
 	return documents, true
+}
+
+// parts takes a file apart as Helm does. Most have nothing to take apart.
+func parts(text string) []string {
+	if !strings.HasPrefix(strings.TrimLeftFunc(text, unicode.IsSpace), "---") && !strings.Contains(text, "\n---") {
+		return []string{strings.TrimLeftFunc(text, unicode.IsSpace)}
+	}
+	numbered := releaseutil.SplitManifests(text)
+	parts := make([]string, len(numbered))
+	for i := range parts {
+		parts[i] = numbered[fmt.Sprintf("manifest-%d", i)]
+	}
+	return parts
 }
 
 // headIsPlain reports whether Helm reads the kind and the hook of a document as

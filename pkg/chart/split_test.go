@@ -47,7 +47,11 @@ func FuzzSplit(f *testing.F) {
 		for _, h := range hooks {
 			want = append(want, sorted{h.Path, h.Manifest, true})
 		}
-		documents, ours := split(files)
+		read := &documentsRead{}
+		documents, ours := split(files, read)
+		if again, _ := split(files, read); !cmp.Equal(documents, again, cmp.AllowUnexported(document{})) {
+			t.Fatalf("once more, split says:\n%s", cmp.Diff(documents, again, cmp.AllowUnexported(document{})))
+		}
 		if (ours == nil) != (theirs == nil) {
 			t.Fatalf("Helm says %v, split says %v", theirs, ours)
 		}
