@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"helm.sh/helm/v4/pkg/chart/common"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -62,41 +63,52 @@ var apisOutsideScheme = []string{"apiregistration.k8s.io/v1", "apiregistration.k
 // GROUP/VERSION/KIND.
 func builtinAPIs(of kubeRelease) []string {
 	apis := slices.Clone(apisOutsideScheme)
-	for gvk, typ := range scheme.Scheme.AllKnownTypes() {
-		if servedBy(of, gvk, typ) {
-			gv := gvk.GroupVersion().String()
-			apis = append(apis, gv, gv+"/"+gvk.Kind)
+	for _, api := range knownAPIs() {
+		if api.servedBy(of) {
+			apis = append(apis, api.version, api.version+"/"+api.kind)
 		}
 	}
 	return apis
 }
 
-// The life cycle of an API, as Kubernetes generates it into its types.
+// builtinAPI is one of Kubernetes' own APIs with its life cycle, as Kubernetes
+// generates it into its types.
+type builtinAPI struct {
+	version, kind string
+	since, gone   kubeRelease // zero: always, never
+}
+
 type (
 	introduced interface{ APILifecycleIntroduced() (major, minor int) }
 	removed    interface{ APILifecycleRemoved() (major, minor int) }
 )
 
-func servedBy(of kubeRelease, gvk schema.GroupVersionKind, typ reflect.Type) bool {
-	value := reflect.New(typ).Interface()
-	if _, isObject := value.(metav1.Object); !isObject || gvk.Version == runtime.APIVersionInternal {
-		return false // lists, options and the like
-	}
-	since := kubeRelease{}
-	if v, ok := value.(introduced); ok {
-		since.major, since.minor = v.APILifecycleIntroduced()
-	}
-	if v, ok := value.(removed); ok {
-		gone := kubeRelease{}
-		if gone.major, gone.minor = v.APILifecycleRemoved(); !of.before(gone) {
-			return false
+// knownAPIs are those that are served or were once.
+var knownAPIs = sync.OnceValue(func() []builtinAPI {
+	var apis []builtinAPI
+	for gvk, typ := range scheme.Scheme.AllKnownTypes() {
+		value := reflect.New(typ).Interface()
+		if _, isObject := value.(metav1.Object); !isObject || gvk.Version == runtime.APIVersionInternal {
+			continue // lists, options and the like
 		}
+		api := builtinAPI{version: gvk.GroupVersion().String(), kind: gvk.Kind}
+		if v, ok := value.(introduced); ok {
+			api.since.major, api.since.minor = v.APILifecycleIntroduced()
+		}
+		if v, ok := value.(removed); ok {
+			api.gone.major, api.gone.minor = v.APILifecycleRemoved()
+		}
+		apis = append(apis, api)
 	}
+	return apis
+})
+
+func (a builtinAPI) servedBy(of kubeRelease) bool {
 	switch {
-	case of.before(since), strings.Contains(gvk.Version, "alpha"):
+	case of.before(a.since), a.gone != kubeRelease{} && !of.before(a.gone), strings.Contains(a.version, "alpha"):
 		return false
-	case strings.Contains(gvk.Version, "beta"):
-		return since.before(betaOffSince)
+	case strings.Contains(a.version, "beta"):
+		return a.since.before(betaOffSince)
 	}
 	return true
 }

@@ -32,6 +32,10 @@ type loaded struct {
 	once      sync.Once
 	published *artifact.Chart
 	err       error
+
+	onceDefaults sync.Once
+	defaults     map[string]any
+	errDefaults  error
 }
 
 func newLoader(charts Charts, renders *chart.Renders) *loader {
@@ -40,15 +44,18 @@ func newLoader(charts Charts, renders *chart.Renders) *loader {
 
 // load returns a published chart. A failure is kept too: asking again for every release would make a dead registry a long wait.
 func (l *loader) load(ctx context.Context, key chartKey) (*artifact.Chart, error) {
-	l.mu.Lock()
-	entry := l.known[key]
-	if entry == nil {
-		entry = &loaded{}
-		l.known[key] = entry
-	}
-	l.mu.Unlock()
+	entry := l.entry(key)
 	entry.once.Do(func() { entry.published, entry.err = l.charts.Chart(ctx, key.repo, key.ref) })
 	return entry.published, entry.err
+}
+
+func (l *loader) entry(key chartKey) *loaded {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.known[key] == nil {
+		l.known[key] = &loaded{}
+	}
+	return l.known[key]
 }
 
 // parse parses a chart, when asked. Its archive is the same in every registry that it was pushed to, and then parsed once.
@@ -58,11 +65,15 @@ func (l *loader) parse(published *artifact.Chart) func(context.Context) (*chart.
 	}
 }
 
-// defaults are the values.yaml of the chart of an expansion.
+// defaults are the values.yaml of the chart of an expansion, which nobody may change.
 func (l *loader) defaults(ctx context.Context, e *expansion) (map[string]any, error) {
 	published, err := l.load(ctx, e.input.chart)
 	if err != nil {
 		return nil, err
 	}
-	return l.renders.Defaults(ctx, published.LayerDigest, l.parse(published))
+	entry := l.entry(e.input.chart)
+	entry.onceDefaults.Do(func() {
+		entry.defaults, entry.errDefaults = l.renders.Defaults(ctx, published.LayerDigest, l.parse(published))
+	})
+	return entry.defaults, entry.errDefaults
 }
