@@ -16,6 +16,7 @@ import (
 //	encryptAES                 real, with such a vector; decryptable   random.go
 //	genCA, genPrivateKey …     placeholders in PEM armour              certificates.go
 //	keys, values               sorted                                  random.go
+//	toYaml                     Helm's result, sooner                   toyaml.go
 //
 // Not replaced: derivePassword and buildCustomCert, which only depend on their
 // arguments. env and expandenv do not exist in Helm; lookup and getHostByName
@@ -26,5 +27,6 @@ func functions(seed []byte) template.FuncMap {
 	maps.Copy(funcs, clockFunctions())
 	maps.Copy(funcs, chance.functions())
 	maps.Copy(funcs, chance.certificateFunctions())
+	funcs["toYaml"] = toYAML
 	return funcs
 }
