@@ -68,8 +68,8 @@ there. Changes made with kubectl are in no record; status calls them drifted.`,
 	flags.StringVar(&f.failOn, "fail-on", "", "exit 3 if there is a risk of this `SEVERITY` or a graver one: high, medium or low")
 	flags.BoolVar(&f.exitCode, "exit-code", false, "exit 1 if anything differs")
 	flags.BoolVar(&f.charts, "charts", false, "expand the charts of changed releases, and compare what Helm applies")
-	flags.BoolVar(&f.offline, "offline", false, "take charts from the cache only")
-	flags.BoolVar(&f.commits, "commits", false, "list the commits between old and new pins, from the components' sources")
+	flags.BoolVar(&f.offline, "offline", false, "ask no registry: take charts from the cache only")
+	flags.BoolVar(&f.commits, "commits", false, "fetch the components' sources for the commits between old and new pins; without it, those that bump fetched are listed")
 	flags.BoolVar(&f.live, "live", false, "compare what Helm last installed on one cluster with the working tree")
 	flags.StringVar(&f.kubeconfig, "kubeconfig", "", "with --live: the kubeconfig `FILE` (default: kubectl's)")
 	flags.IntVar(&f.workers, "workers", 0, "do `N` things at once (default: as many as there are processors)")
@@ -78,6 +78,7 @@ there. Changes made with kubectl are in no record; status calls them drifted.`,
 	for _, other := range []string{"fail-on", "commits", "charts", "post"} {
 		cmd.MarkFlagsMutuallyExclusive("live", other)
 	}
+	cmd.MarkFlagsMutuallyExclusive("offline", "commits")
 	_ = cmd.RegisterFlagCompletionFunc("cluster", o.completeClusters)
 	_ = cmd.RegisterFlagCompletionFunc("component", o.completeComponents)
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(strings.Split(formatNames(), ", "), cobra.ShellCompDirectiveNoFileComp))
@@ -202,8 +203,12 @@ func (o *options) diffOptions(f *diffFlags) (diff.Options, error) {
 		settings.Charts = o.charts(f.offline)
 		settings.Renders, err = o.renders(key, lasts)
 	}
-	if f.commits {
+	switch {
+	case f.live: // Helm's records name no commits
+	case f.commits:
 		settings.Changelog = o.changelog
+	default:
+		settings.Changelog = o.cachedChangelog
 	}
 	return settings, err
 }

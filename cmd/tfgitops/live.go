@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -150,7 +149,7 @@ func (o *options) asker() live.Asker {
 	return live.Asker{
 		Registries: artifact.New(artifact.Options{UserAgent: "tfgitops/" + version()}),
 		OpenSource: func(ctx context.Context, url string) (live.SourceRepo, error) {
-			return gitrepo.OpenSource(ctx, url, filepath.Join(o.cacheDir(), "sources"))
+			return gitrepo.OpenSource(ctx, url, o.sourcesDir())
 		},
 	}
 }

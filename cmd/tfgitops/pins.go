@@ -112,12 +112,11 @@ func (o *options) openWorkspace(ctx context.Context, f *pinFlags) (*bump.Workspa
 }
 
 func (o *options) planner() *bump.Planner {
-	cache := o.cacheDir()
 	clock := artifact.SystemClock{}
 	return &bump.Planner{
-		Registries: artifact.New(artifact.Options{UserAgent: "tfgitops/" + version(), Cache: artifact.NewCache(filepath.Join(cache, "charts"), 0, clock)}),
+		Registries: artifact.New(artifact.Options{UserAgent: "tfgitops/" + version(), Cache: artifact.NewCache(filepath.Join(o.cacheDir(), "charts"), 0, clock)}),
 		OpenSource: func(ctx context.Context, url string) (bump.Source, error) {
-			return gitrepo.OpenSource(ctx, url, filepath.Join(cache, "sources"))
+			return gitrepo.OpenSource(ctx, url, o.sourcesDir())
 		},
 		Now: o.now, Clock: clock, Progress: o.progress(),
 	}

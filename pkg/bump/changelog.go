@@ -3,8 +3,6 @@ package bump
 import (
 	"context"
 	"fmt"
-	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -39,10 +37,10 @@ func (w *planning) changelog(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
-	w.plan.Changelog = &Changelog{Old: change.Old.Commit, New: change.New.Commit, Compare: compareLink(w.component.Source.URL, change.Old.Commit, change.New.Commit)}
+	w.plan.Changelog = &Changelog{Old: change.Old.Commit, New: change.New.Commit, Compare: gitrepo.CompareLink(w.component.Source.URL, change.Old.Commit, change.New.Commit)}
 	if w.plan.Request.Op == OpRollback {
-		w.plan.Changelog.Compare = compareLink(w.component.Source.URL, change.New.Commit, change.Old.Commit) // what is undone
-		return nil                                                                                           // it must work when the source is down
+		w.plan.Changelog.Compare = gitrepo.CompareLink(w.component.Source.URL, change.New.Commit, change.Old.Commit) // what is undone
+		return nil                                                                                                   // it must work when the source is down
 	}
 	source, _ := w.openSource() // checkAncestry has said why it cannot be opened
 	if source == nil {
@@ -72,17 +70,8 @@ func (w *planning) commitChange() (Change, bool) {
 	return Change{}, false
 }
 
-// bugForm is what a task's name looks like; anything else in a Bug trailer is not copied into our commits.
-var bugForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*[-#]?[0-9]+$`)
-
 func sourceCommit(commit *gitrepo.Commit) SourceCommit {
-	entry := SourceCommit{ID: commit.ID, Subject: oneLine(commit.Subject), Author: oneLine(commit.Author.Name)}
-	for _, bug := range commit.Trailer("Bug") {
-		if bugForm.MatchString(bug) {
-			entry.Bugs = append(entry.Bugs, bug)
-		}
-	}
-	return entry
+	return SourceCommit{ID: commit.ID, Subject: oneLine(commit.Subject), Author: oneLine(commit.Author.Name), Bugs: commit.Tasks()}
 }
 
 // Bugs returns the tasks of all commits, each once, sorted.
@@ -123,22 +112,4 @@ func plainText(text string) string {
 		return r
 	}, text)
 	return strings.Join(strings.Fields(text), " ")
-}
-
-// compareLink is where the source's host shows the difference, for the hosts whose addresses are known.
-func compareLink(source, old, new string) string {
-	parsed, err := url.Parse(source)
-	if err != nil || parsed.Scheme != "https" || parsed.User != nil {
-		return ""
-	}
-	parsed.RawQuery, parsed.Fragment = "", ""
-	base := strings.TrimSuffix(strings.TrimRight(parsed.String(), "/"), ".git")
-	switch {
-	case strings.HasPrefix(parsed.Host, "gitlab."):
-		return fmt.Sprintf("%s/-/compare/%s...%s", base, old, new)
-	case parsed.Host == "github.com":
-		return fmt.Sprintf("%s/compare/%s...%s", base, old, new)
-	default:
-		return ""
-	}
 }

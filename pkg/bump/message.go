@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/gitrepo"
 )
 
 // The trailers of our commits, for machines: log, rollback and validate read them.
@@ -150,7 +152,7 @@ func (p *Plan) trailers() []string {
 	for _, bug := range p.Changelog.Bugs() {
 		lines = append(lines, "Bug: "+bug)
 	}
-	if task := p.Request.Hold.Task; bugForm.MatchString(task) && !slices.Contains(lines, "Bug: "+task) {
+	if task := p.Request.Hold.Task; gitrepo.IsTask(task) && !slices.Contains(lines, "Bug: "+task) {
 		lines = append(lines, "Bug: "+task)
 	}
 	trailer := func(key, format string, args ...any) {

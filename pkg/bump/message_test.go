@@ -136,7 +136,7 @@ func checkHostile(t *testing.T, text string, plan *Plan, op Op) {
 		case TrailerOverride:
 			overrides = append(overrides, trailer.Value)
 		case "Bug":
-			if !bugForm.MatchString(trailer.Value) || trailer.Value == "T666" {
+			if !gitrepo.IsTask(trailer.Value) || trailer.Value == "T666" {
 				t.Errorf("%q: a Bug trailer %q", text, trailer.Value)
 			}
 		}
@@ -206,7 +206,7 @@ func TestCompareLink(t *testing.T) {
 		"https://gitlab.wikimedia.org/a\x7f":           "",
 		"":                                             "",
 	} {
-		if got := compareLink(source, "1", "2"); got != want {
+		if got := gitrepo.CompareLink(source, "1", "2"); got != want {
 			t.Errorf("%q: got %q, want %q", source, got, want)
 		}
 	}

@@ -43,7 +43,8 @@ type Options struct {
 	Workers int
 	// Key keys the fingerprints of secrets.
 	Key []byte
-	// Changelog asks a component's source what lies between two commits; nil: nobody is asked. An error costs only the list.
+	// Changelog says what lies between two commits of a component's source; nil: nobody is asked. It must allow concurrent use.
+	// An error costs only the list: what is returned with it is shown.
 	Changelog func(ctx context.Context, source, old, new string) (*Changelog, error)
 }
 

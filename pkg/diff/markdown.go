@@ -182,6 +182,9 @@ func markdownPin(component string, pin Pin) string {
 	if len(pin.Changelog.Tasks) > 0 {
 		fmt.Fprintf(&out, "  - tasks: %s\n", markdown.Code(strings.Join(pin.Changelog.Tasks, ", ")))
 	}
+	if pin.Changelog.Undone {
+		out.WriteString("  - takes back:\n")
+	}
 	for _, commit := range pin.Changelog.Commits {
 		fmt.Fprintf(&out, "  - %s (%s)\n", markdown.Code(commit.Subject), markdown.Code(short(commit.ID)))
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/api/v1alpha1"
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/control"
 )
@@ -113,26 +115,29 @@ func orNone(text string) string {
 	return text
 }
 
-// addChangelogs asks the components' sources what lies between old and new commits. A source that cannot be asked costs its list.
+// addChangelogs asks the components' sources what lies between old and new commits, several at once. A source that cannot be
+// asked costs its list.
 func (c *comparison) addChangelogs(ctx context.Context, components []Component) {
 	if c.options.Changelog == nil {
 		return
 	}
+	group := errgroup.Group{}
+	group.SetLimit(c.options.workers())
 	for i := range components {
 		source := sourceOf(c.headRepo, components[i].Name)
-		if source == "" {
-			continue
-		}
 		for j := range components[i].Pins {
-			pin := &components[i].Pins[j]
-			if pin.OldCommit == "" || pin.NewCommit == "" || pin.OldCommit == pin.NewCommit {
-				continue
+			if pin := &components[i].Pins[j]; source != "" && pin.OldCommit != "" && pin.NewCommit != "" && pin.OldCommit != pin.NewCommit {
+				group.Go(func() error { c.addChangelog(ctx, pin, source); return nil })
 			}
-			changelog, err := c.options.Changelog(ctx, source, pin.OldCommit, pin.NewCommit)
-			if err != nil {
-				pin.Notes = append(pin.Notes, fmt.Sprintf("no list of commits: %v", err))
-			}
-			pin.Changelog = changelog
 		}
 	}
+	_ = group.Wait() // the functions return no error
+}
+
+func (c *comparison) addChangelog(ctx context.Context, pin *Pin, source string) {
+	changelog, err := c.options.Changelog(ctx, source, pin.OldCommit, pin.NewCommit)
+	if err != nil {
+		pin.Notes = append(pin.Notes, c.mask.text("", fmt.Sprintf("no list of commits: %v", err)))
+	}
+	pin.Changelog = changelog
 }

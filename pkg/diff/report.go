@@ -77,6 +77,8 @@ type Version struct {
 type Changelog struct {
 	// Compare is the address of the source's own comparison, empty where it is not known.
 	Compare string `json:"compare,omitempty"`
+	// Undone says that the commits are taken back: the new commit comes before the old one.
+	Undone bool `json:"undone,omitempty"`
 	// Commits are the newest; More counts those left out.
 	Commits []Commit `json:"commits"`
 	More    int      `json:"more"`

@@ -100,6 +100,9 @@ func (p *painter) pin(pin Pin) {
 	if pin.Changelog == nil {
 		return
 	}
+	if pin.Changelog.Undone {
+		p.print("  takes back:")
+	}
 	for _, commit := range pin.Changelog.Commits {
 		p.print("  - %s (%s, %s)", markdown.Visible(commit.Subject), markdown.Visible(short(commit.ID)), markdown.Visible(commit.Author))
 	}

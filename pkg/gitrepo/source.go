@@ -22,8 +22,9 @@ import (
 // have their plain names (main, not origin/main).
 type Source struct {
 	*Repo
-	url  string
-	lock string
+	url    string
+	lock   string
+	cached bool // never asks the server
 }
 
 // filters are tried in turn when a source is cloned: commits alone, commits and
@@ -38,16 +39,26 @@ const lockInterval = 50 * time.Millisecond
 // same directory at the same time wait for each other. CheckURL says which URLs
 // are accepted; ctx bounds the waiting and the network.
 func OpenSource(ctx context.Context, url, cacheDir string) (*Source, error) {
-	if err := CheckURL(url); err != nil {
+	return openSource(ctx, &Source{url: url}, cacheDir)
+}
+
+// OpenCachedSource is OpenSource without the network: ErrNotRepository where url
+// was not cloned before, and the Source never asks the server.
+func OpenCachedSource(ctx context.Context, url, cacheDir string) (*Source, error) {
+	return openSource(ctx, &Source{url: url, cached: true}, cacheDir)
+}
+
+func openSource(ctx context.Context, source *Source, cacheDir string) (*Source, error) {
+	if err := CheckURL(source.url); err != nil {
 		return nil, err
 	}
-	dir, err := filepath.Abs(filepath.Join(cacheDir, cacheName(url)))
-	if err != nil {
-		return nil, fmt.Errorf("opening the clone of %q: %w", Redact(url), err)
+	dir, err := filepath.Abs(filepath.Join(cacheDir, cacheName(source.url)))
+	if err == nil {
+		source.lock = dir + ".lock"
+		err = source.open(ctx, dir)
 	}
-	source := &Source{url: url, lock: dir + ".lock"}
-	if err := source.open(ctx, dir); err != nil {
-		return nil, fmt.Errorf("opening the clone of %q: %w", Redact(url), err)
+	if err != nil {
+		return nil, fmt.Errorf("opening the clone of %q: %w", Redact(source.url), err)
 	}
 	return source, nil
 }
@@ -62,8 +73,13 @@ func cacheName(url string) string {
 	return strings.Trim(notInNames.ReplaceAllString(base, "-"), "-") + "-" + hex.EncodeToString(sum[:8])
 }
 
-// open opens the clone, or makes it when there is none that Git understands.
-func (s *Source) open(ctx context.Context, dir string) error {
+// open opens the clone, or makes it when there is none that Git understands and
+// the server may be asked.
+func (s *Source) open(ctx context.Context, dir string) (err error) {
+	if s.cached {
+		s.Repo, err = openSourceDir(ctx, sourceGit(ctx, dir))
+		return err
+	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return err
 	}
@@ -164,8 +180,12 @@ func (s *Source) fetch(ctx context.Context, g git, more ...string) error {
 	return remoteError("fetching from", s.url, err)
 }
 
-// Fetch asks the server for news of every branch and tag.
+// Fetch asks the server for news of every branch and tag, unless it may not be
+// asked.
 func (s *Source) Fetch(ctx context.Context) error {
+	if s.cached {
+		return nil
+	}
 	return s.locked(ctx, func() error { return s.fetch(ctx, s.git) })
 }
 
@@ -206,6 +226,9 @@ func (s *Source) here(ctx context.Context, rev string) (string, error) {
 // fetchCommit asks for one commit. A server that does not have it, or does not
 // hand out commits by id, is no error: the commit then stays unknown.
 func (s *Source) fetchCommit(ctx context.Context, id string) error {
+	if s.cached {
+		return nil
+	}
 	err := s.locked(ctx, func() error { return s.fetch(ctx, s.git, id) })
 	if said, _ := gitOutput(err); strings.Contains(said, "not our ref") || strings.Contains(said, "unadvertised object") {
 		return nil

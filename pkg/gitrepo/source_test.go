@@ -98,6 +98,37 @@ func TestSourceFetchesWhatItDoesNotKnow(t *testing.T) {
 }
 
 // A force-push leaves the built commit on no branch; the server still has it.
+// What was cloned is read without the server, and the server is not asked for more.
+func TestCachedSource(t *testing.T) {
+	t.Parallel()
+	server, work := serveSource(t, githttptest.Options{})
+	first, cache, url := runGit(t, work, "rev-parse", "HEAD"), t.TempDir(), server.Repository("source.git")
+	if _, err := OpenCachedSource(t.Context(), url, cache); !errors.Is(err, ErrNotRepository) {
+		t.Errorf("before it is cloned: %v", err)
+	}
+	cloned, err := OpenSource(t.Context(), url, cache)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cloned.Close()
+	runGit(t, work, "commit", "-q", "--allow-empty", "-m", "later")
+	runGit(t, work, "push", "-q", "origin", "HEAD")
+	second := runGit(t, work, "rev-parse", "HEAD")
+	source, err := OpenCachedSource(t.Context(), url, cache)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	if id, err := source.Ensure(t.Context(), first[:8]); err != nil || id != first {
+		t.Errorf("a commit that is there: %q, %v", id, err)
+	}
+	for _, commit := range []string{second, second[:8]} {
+		if _, err := source.Ensure(t.Context(), commit); !errors.Is(err, ErrUnknownRevision) {
+			t.Errorf("%s, a commit that is not there: %v", commit, err)
+		}
+	}
+}
+
 func TestSourceFindsCommitsOnNoBranch(t *testing.T) {
 	t.Parallel()
 	server, work := serveSource(t, githttptest.Options{})
