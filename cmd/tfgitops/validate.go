@@ -52,7 +52,7 @@ every chart there, and shows those that do not support the version, and the obje
 		Example: `  tfgitops validate
   tfgitops validate --base origin/main
   tfgitops validate --strict -o codequality > gl-code-quality-report.json
-  tfgitops validate --kube-version 1.33.0 --cluster tools`,
+  tfgitops validate --kube-version 1.33 --cluster tools`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.validate(cmd, f) },
 	}
@@ -61,7 +61,7 @@ every chart there, and shows those that do not support the version, and the obje
 	flags.StringVarP(&f.output, "output", "o", f.output, "the output `FORMAT`: table, json or codequality")
 	flags.StringVar(&f.base, "base", "", "check the change since the commit where HEAD left `REF`, too")
 	flags.BoolVar(&f.online, "online", false, "with --base: ask the components' sources which of two commits is older")
-	flags.StringVar(&f.upgrade.kubeVersion, "kube-version", "", "find what stands in the way of Kubernetes `VERSION` (with --cluster)")
+	flags.StringVar(&f.upgrade.kubeVersion, "kube-version", "", "find what stands in the way of Kubernetes `VERSION`, such as 1.33 (with --cluster)")
 	flags.StringVar(&f.upgrade.cluster, "cluster", "", "the `CLUSTER` to upgrade (with --kube-version)")
 	flags.BoolVar(&f.upgrade.offline, "offline", false, "with --kube-version: take charts from the cache only")
 	cmd.MarkFlagsRequiredTogether("kube-version", "cluster")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/Masterminds/semver/v3"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -21,14 +22,28 @@ const (
 	ruleNotExpanded = "not-expanded"
 )
 
+// kubeVersion reads a version as people write it: a minor release stands for its first version.
+func kubeVersion(text string) (*semver.Version, error) {
+	whole := strings.TrimPrefix(text, "v")
+	if strings.Count(whole, ".") == 1 {
+		whole += ".0"
+	}
+	version, err := semver.StrictNewVersion(whole)
+	if err != nil {
+		return nil, fmt.Errorf("%q is no Kubernetes version: write it as 1.33 or 1.33.2", text)
+	}
+	return version, nil
+}
+
 // CheckUpgrade finds what stands in the way of another Kubernetes version on a cluster: charts that do not support it, and objects
 // of APIs that it no longer has, among those that Flux applies and those that Helm makes. A release that cannot be expanded is a
 // finding too: what is in it is not known. The error is about the cluster or the version.
 func CheckUpgrade(ctx context.Context, fsys fs.FS, cluster string, o ExpandOptions) (control.Findings, error) {
-	version, err := semver.StrictNewVersion(o.KubeVersion)
+	version, err := kubeVersion(o.KubeVersion)
 	if err != nil {
-		return nil, fmt.Errorf("%q is no Kubernetes version: write all three numbers, as in 1.33.0", o.KubeVersion)
+		return nil, err
 	}
+	o.KubeVersion = version.String()
 	expanded, err := Expand(ctx, fsys, cluster, nil, o)
 	if err != nil {
 		return nil, err

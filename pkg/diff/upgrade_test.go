@@ -20,6 +20,8 @@ func TestCheckUpgrade(t *testing.T) {
 		"an API that is there":   {"rules/api-removed", "1.24.0", nil},
 		"an API that is gone":    {"rules/api-removed", "1.25.0", []string{"api-removed"}},
 		"a supported version":    {"rules/chart-kube-version", "1.33.0", nil},
+		"a minor release":        {"rules/chart-kube-version", "1.33", nil},
+		"an older minor release": {"rules/chart-kube-version", "v1.32", []string{"chart-kube-version"}},
 		"an unsupported version": {"rules/chart-kube-version", "1.32.9", []string{"chart-kube-version"}},
 		"no chart":               {"problem", "1.33.0", []string{"not-expanded"}},
 	}
@@ -41,8 +43,8 @@ func TestCheckUpgrade(t *testing.T) {
 		})
 	}
 	g, _ := readGolden(t, goldenDir+"/bump.txtar")
-	if _, err := diff.CheckUpgrade(t.Context(), g.head, "prod", diff.ExpandOptions{Charts: g.charts, KubeVersion: "1.33"}); err == nil {
-		t.Error("a version of two numbers is accepted")
+	if _, err := diff.CheckUpgrade(t.Context(), g.head, "prod", diff.ExpandOptions{Charts: g.charts, KubeVersion: "1"}); err == nil {
+		t.Error("a version of one number is accepted")
 	}
 	if _, err := diff.Expand(t.Context(), g.head, "prod", []string{"nothing"}, diff.ExpandOptions{Charts: g.charts}); !errors.Is(err, diff.ErrUnknownRelease) {
 		t.Errorf("a release that does not exist: %v", err)
