@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The main job, in a scratch copy of this repository: render all of Toolforge, change one pin by hand, then bump, promote,
+# The main job, in a scratch copy of this repository: render all of Toolforge, change one pin by hand, then bump, diff, promote,
 # roll back and re-apply a component against a registry that lives as long as the demo.
 # Every command is printed before it runs. Nothing outside the scratch copy is touched, and it is removed at the end.
 set -euo pipefail
@@ -79,6 +79,7 @@ done
 sed -E -i.old -e "s#oci://tools-harbor.wmcloud.org/toolforge#oci://$registry/tools#" tfgitops.yaml clusters/*/cluster.yaml
 sed -E -i.old -e "s#oci://toolsbeta-harbor.wmcloud.org/toolforge#oci://$registry/toolsbeta#" clusters/*/cluster.yaml
 sed -E -i.old -e "s#(oci://$registry/tools['\"]?)#\1\n      insecure: true#" tfgitops.yaml
+sed -E -i.old -e "s#- tools-harbor.wmcloud.org#- $registry#" clusters/*/cluster.yaml
 # shellcheck disable=SC2154
 sed -E -i.old -e "s/commit: .*/commit: \"$commit\"/" -e "s/version: .*/version: \"$version\"/" clusters/*/pins/maintain-kubeusers.yaml
 find . -name '*.old' -delete
@@ -89,6 +90,9 @@ export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0="url.file://$source.insteadOf" GIT_CO
 
 say "bump pins a commit on the first stage: toolsbeta, and local, which follows it."
 run "tfgitops bump maintain-kubeusers abc123"
+say "What a reviewer should know of it: what is in the new commits, and what Helm will do with the new charts, risks first."
+run "tfgitops diff HEAD --charts"
+
 say "The same with --commit makes one commit of exactly those files."
 run "tfgitops bump maintain-kubeusers abc123 --commit >/dev/null"
 run "git log -1"

@@ -74,7 +74,7 @@ func publish(server *registrytest.Server, index int, commit string) error {
 		image := fmt.Sprintf("%s/%s/%s", server.Host(), registry, component)
 		_, err := server.PushChart(registry, registrytest.Chart{
 			Name: component, Version: version(index, commit),
-			Files:       map[string]string{"templates/deployment.yaml": fmt.Sprintf(deployment, image)},
+			Files:       map[string]string{"templates/deployment.yaml": fmt.Sprintf(deployment, image) + changes[index].template},
 			Annotations: map[string]string{"org.opencontainers.image.revision": commit},
 			Created:     time.Unix(firstCommit+int64(index)*86400+600+int64(i), 0),
 		})
@@ -88,7 +88,7 @@ func publish(server *registrytest.Server, index int, commit string) error {
 	return nil
 }
 
-// deployment is the demo chart's only template.
+// deployment is the demo chart's only template. Each change may add to its container.
 const deployment = `apiVersion: apps/v1
 kind: Deployment
 metadata:

@@ -15,16 +15,27 @@ const emptyTree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 // change is one commit of the demo's source. The nonce is in its message for one of them alone: it makes the commit's id
 // begin with abc123, which is what people type in the documentation.
 type change struct {
-	message string
-	nonce   string
+	message  string
+	template string // what the chart's template ends with
+	nonce    string
 }
 
 // changes are the commits of maintain-kubeusers in the demo, oldest first.
 var changes = []change{
 	{message: "Read the quota from the account's configuration\n\nBug: T400001\n"},
 	{message: "Skip accounts without a home directory\n\nBug: T400002\n"},
-	{message: "Create the home directory before the kubeconfig\n\nBug: T400003\nBug: T400002\n", nonce: "00974e43"},
+	{message: "Create the home directory before the kubeconfig\n\nBug: T400003\nBug: T400002\n", nonce: "00974e43", template: homes},
 }
+
+// homes is how the newest chart gets at home directories: a reviewer should see this.
+const homes = `          env:
+            - {name: CREATE_HOMES, value: "true"}
+          volumeMounts:
+            - {name: home, mountPath: /data/project}
+      volumes:
+        - name: home
+          hostPath: {path: /data/project}
+`
 
 // writeSource makes the bare repository dir with the commits and returns their ids, oldest first.
 func writeSource(ctx context.Context, dir string) ([]string, error) {
