@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Installs what the checks need beyond Go, Git and make: with apt shellcheck, Nix for `make nix-check`, and promtool, which tries
-# out the alert rules; with npm, where there is npm, what checks the GitLab CI components against GitLab's schema.
+# Installs what the checks need beyond Go, Git and make: with apt shellcheck, Nix for `make nix-check`, promtool, which tries
+# out the alert rules, and Chromium, which opens the pages that are written; with npm, where there is npm, what checks the
+# GitLab CI components against GitLab's schema.
 # Safe to run again. Where apt, root or npm is missing it says what to install by hand, and goes on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # program:Debian package
-readonly needed=(shellcheck:shellcheck nix-instantiate:nix-bin promtool:prometheus)
+readonly needed=(shellcheck:shellcheck nix-instantiate:nix-bin promtool:prometheus chromium:chromium)
 
 # install_promtool takes promtool out of the package of Prometheus: installed, that would start a server.
 install_promtool() {
@@ -26,9 +27,9 @@ done
 if ((${#missing[@]} == 0)); then
 	echo "setup: everything is installed"
 elif ! command -v apt-get >/dev/null; then
-	echo "setup: no apt-get here: install ${missing[*]} by hand (make lint, make nix-check and the tests of the alert rules need them)"
+	echo "setup: no apt-get here: install ${missing[*]} by hand (make lint, make nix-check, the tests of the alert rules and those of pages need them)"
 elif ((EUID != 0)); then
-	echo "setup: not root: run sudo scripts/setup.sh, or install ${missing[*]} (make lint, make nix-check and the tests of the alert rules need them)"
+	echo "setup: not root: run sudo scripts/setup.sh, or install ${missing[*]} (make lint, make nix-check, the tests of the alert rules and those of pages need them)"
 else
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get update -q

@@ -2,54 +2,20 @@ package diff_test
 
 import (
 	"bytes"
-	"context"
 	"flag"
 	"fmt"
 	"image/png"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/diff"
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/test/browsertest"
 )
 
 var screenshots = flag.String("screenshots", "", "keep the screenshots of the HTML pages in this `folder`")
-
-// browser finds headless Chromium, and skips the test where there is none.
-func browser(t *testing.T) string {
-	t.Helper()
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	t.Skip("no Chromium in PATH: the HTML page is not opened in a browser (Debian: apt-get install chromium)")
-	return ""
-}
-
-// browse runs the browser on a page and returns what it printed and said.
-func browse(t *testing.T, page string, args ...string) (stdout, stderr string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	args = append([]string{
-		"--headless", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run", "--disable-background-networking",
-		"--user-data-dir=" + t.TempDir(), "--enable-logging=stderr", "--virtual-time-budget=2000",
-	}, args...)
-	if os.Geteuid() == 0 {
-		args = append(args, "--no-sandbox") // which needs a user that is not root; the page is ours
-	}
-	var out, messages bytes.Buffer
-	cmd := exec.CommandContext(ctx, browser(t), append(args, "file://"+page)...)
-	cmd.Stdout, cmd.Stderr = &out, &messages
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("the browser failed: %v\n%s", err, messages.String())
-	}
-	return out.String(), messages.String()
-}
 
 func writePage(t *testing.T, name string) string {
 	t.Helper()
@@ -68,7 +34,6 @@ func writePage(t *testing.T, name string) string {
 // TestPageInBrowser opens pages in headless Chromium: the script ran, nothing broke the policy, the headline, a folded section and
 // a risk are there, and a stranger's text is only text.
 func TestPageInBrowser(t *testing.T) {
-	browser(t)
 	tests := map[string][]string{
 		"bump": {
 			`<div class="tools">`, // shown, so the script ran
@@ -79,7 +44,7 @@ func TestPageInBrowser(t *testing.T) {
 	for name, wants := range tests {
 		t.Run(name, func(t *testing.T) {
 			page := writePage(t, name)
-			dom, messages := browse(t, page, "--dump-dom")
+			dom, messages := browsertest.Run(t, "--dump-dom", "file://"+page)
 			for _, want := range wants {
 				if !strings.Contains(dom, want) {
 					t.Errorf("the page has no %s", want)
@@ -90,6 +55,11 @@ func TestPageInBrowser(t *testing.T) {
 					t.Errorf("the page or the browser says %q", bad)
 				}
 			}
+			content, err := os.ReadFile(page)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkSeen(t, content)
 			for _, size := range []string{"1280,1600", "500,1600"} {
 				checkScreenshot(t, page, name, size)
 			}
@@ -97,11 +67,30 @@ func TestPageInBrowser(t *testing.T) {
 	}
 }
 
+// checkSeen holds that nothing sticks out, words can be told from their ground, and everything is reached by keyboard and marked.
+func checkSeen(t *testing.T, page []byte) {
+	t.Helper()
+	for width, seen := range browsertest.Inspect(t, page, "h1, h2, p, li, small, summary, pre span, a, button, .severity, .mark", "h1 span") {
+		if seen.Overflow > 0 {
+			t.Errorf("at %s pixels, %d stick out", width, seen.Overflow)
+		}
+		if seen.Lowest < 4.5 {
+			t.Errorf("at %s pixels, the contrast is %.2f somewhere: people need 4.5", width, seen.Lowest)
+		}
+		if seen.Reached < 10 || seen.Unreachable+seen.Unmarked+seen.Nameless > 0 {
+			t.Errorf("at %s pixels, of %d things to reach by keyboard %d are not, %d are not marked then, %d have no name", width, seen.Reached, seen.Unreachable, seen.Unmarked, seen.Nameless)
+		}
+		if !slices.Equal(seen.Texts, []string{"tfgitops diff"}) {
+			t.Errorf("at %s pixels, the page is about %q", width, seen.Texts)
+		}
+	}
+}
+
 // checkScreenshot holds that something is to be seen.
 func checkScreenshot(t *testing.T, page, name, size string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "page.png")
-	browse(t, page, "--window-size="+size, "--screenshot="+file)
+	browsertest.Run(t, "--window-size="+size, "--screenshot="+file, "file://"+page)
 	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
