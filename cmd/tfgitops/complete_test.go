@@ -39,7 +39,7 @@ func completionRepo(t *testing.T) string {
 func complete(t *testing.T, dir string, args ...string) []string {
 	t.Helper()
 	var out, messages bytes.Buffer
-	root := newRootCmd(deps{out: &out, err: &messages})
+	root := newRootCmd(deps{out: &out, err: &messages, getenv: os.Getenv})
 	o := &options{dir: dir}
 	run := func(*cobra.Command, []string) {}
 	root.AddCommand(
@@ -92,7 +92,7 @@ func TestCompletionScripts(t *testing.T) {
 	t.Parallel()
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		var out, messages bytes.Buffer
-		if code := run(t.Context(), []string{"completion", shell}, deps{out: &out, err: &messages}); code != exitDone {
+		if code := run(t.Context(), []string{"completion", shell}, deps{out: &out, err: &messages, getenv: os.Getenv}); code != exitDone {
 			t.Errorf("completion %s: exit code %d: %s", shell, code, &messages)
 		}
 		if !strings.Contains(out.String(), "tfgitops") || strings.Contains(out.String(), cobra.ShellCompNoDescRequestCmd) {

@@ -140,6 +140,9 @@ func (o *options) progress() func(string) {
 
 // isTerminal reports whether a person is at the other end; /dev/null is a device, too.
 func isTerminal(stream any) bool {
+	if hides, ok := stream.(hiding); ok {
+		stream = hides.Writer
+	}
 	file, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }

@@ -19,6 +19,7 @@ type deps struct {
 
 // run runs one command line and returns its exit code.
 func run(ctx context.Context, args []string, d deps) int {
+	d.err = hidingSecrets(d.err, d.getenv)
 	root := newRootCmd(d)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)

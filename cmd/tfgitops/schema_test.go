@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"os"
 	"testing"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/api/v1alpha1"
@@ -29,7 +30,7 @@ func TestSchemaCommand(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			var out, messages bytes.Buffer
-			if code := run(t.Context(), c.args, deps{out: &out, err: &messages}); code != c.code {
+			if code := run(t.Context(), c.args, deps{out: &out, err: &messages, getenv: os.Getenv}); code != c.code {
 				t.Errorf("exit code %d, want %d", code, c.code)
 			}
 			if out.String() != c.out || messages.String() != c.err {

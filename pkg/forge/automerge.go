@@ -41,8 +41,9 @@ type Reviewed func(ctx context.Context, commit string) error
 
 // AutoMerge sets a merge request to merge as soon as its pipeline has passed and all that GitLab asks for is there. It is
 // locked to the commit: whatever is pushed afterwards ends it. Where the branch must be rebased first (merge method
-// fast-forward), GitLab does that, and reviewed is asked whether the rebased commit still has the same change. What GitLab
-// does not allow, or a pipeline whose state is not known, is ErrNotMergeable. merged says that nothing had to be waited for.
+// fast-forward), GitLab does that, and reviewed is asked whether the rebased commit still has the same change. One that is set
+// already stays as it is. What GitLab does not allow, or a pipeline whose state is not known, is ErrNotMergeable. merged says
+// that nothing had to be waited for.
 func (c *Client) AutoMerge(ctx context.Context, iid int64, commit string, reviewed Reviewed) (merged bool, err error) {
 	for attempt := range settles {
 		found, err := c.get(ctx, iid)
@@ -54,12 +55,15 @@ func (c *Client) AutoMerge(ctx context.Context, iid int64, commit string, review
 		}
 		switch next, why := stateOf(found, commit); next {
 		case refuses:
-			return false, fmt.Errorf("merge request !%d: %w: %s", iid, ErrNotMergeable, why)
+			return false, fmt.Errorf("merge request !%d: %w: %s", iid, ErrNotMergeable, c.presentable(errors.New(why)))
 		case rebases:
 			if commit, err = c.Rebase(ctx, iid, commit, reviewed); err != nil {
 				return false, err
 			}
 		case allows:
+			if isSet(found) {
+				return false, nil
+			}
 			merged, err := c.accept(ctx, iid, commit)
 			if !isUndecided(err) || attempt == settles-1 {
 				return merged, c.failed(fmt.Sprintf("setting merge request !%d to merge", iid), err)
@@ -69,7 +73,7 @@ func (c *Client) AutoMerge(ctx context.Context, iid int64, commit string, review
 			return false, err
 		}
 	}
-	return false, fmt.Errorf("merge request !%d: %w: GitLab has not made up its mind about it, or knows no pipeline of commit %s; look at %s/-/merge_requests/%d", iid, ErrNotMergeable, commit, c.project.URL(), iid)
+	return false, fmt.Errorf("merge request !%d: %w: GitLab has not made up its mind about it, or knows no pipeline of commit %s; look at %s", iid, ErrNotMergeable, commit, c.pageOf(iid))
 }
 
 // Rebase has GitLab rebase a merge request's branch, which is at a commit, onto its target, and returns the commit that it is at
@@ -97,7 +101,13 @@ func (c *Client) Rebase(ctx context.Context, iid int64, commit string, reviewed 
 		}
 		return found.SHA, nil
 	}
-	return commit, fmt.Errorf("merge request !%d: %w: GitLab has not rebased it; look at %s/-/merge_requests/%d", iid, ErrNotMergeable, c.project.URL(), iid)
+	return commit, fmt.Errorf("merge request !%d: %w: GitLab has not rebased it; look at %s", iid, ErrNotMergeable, c.pageOf(iid))
+}
+
+// isSet reports whether a merge request is set to merge already, and still waits. A push would have ended that.
+func isSet(m *gitlab.MergeRequest) bool {
+	waits := m.DetailedMergeStatus != "mergeable" || m.HeadPipeline == nil || m.HeadPipeline.Status != "success"
+	return m.MergeWhenPipelineSucceeds && waits
 }
 
 // stateOf says what to do with a merge request, and why not.

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -294,6 +297,22 @@ func TestRefusedTokens(t *testing.T) {
 	}
 }
 
+// A server whose certificate nobody signed does not get the token.
+func TestUntrustedServer(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { t.Errorf("it was asked: %v", r.Header) }))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	client, err := forge.Open(forge.Options{Project: forge.Project{Server: server.URL, Path: deploy}, Token: forge.NewToken(gitlabtest.Token), Pause: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Find(t.Context(), forge.Opened, "", ""); !errors.Is(err, forge.ErrUnavailable) || !strings.Contains(err.Error(), "certificate") || strings.Contains(err.Error(), gitlabtest.Token) {
+		t.Error(err)
+	}
+}
+
 func TestUnknownReviewer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, gitlabtest.Options{}, "bump/app")
@@ -459,6 +478,10 @@ func TestAutoMerge(t *testing.T) {
 			}
 			if c.says != "" && (!errors.Is(err, forge.ErrNotMergeable) || !strings.Contains(err.Error(), c.says)) || c.says == "" && err != nil {
 				t.Error(err)
+			}
+			writes := len(w.Writes())
+			if merged, err = w.client.AutoMerge(t.Context(), 1, after.SHA, nil); c.auto && (merged || err != nil || len(w.Writes()) != writes) {
+				t.Errorf("again: merged %v, %v, %v", merged, w.Writes()[writes:], err)
 			}
 			if wanted := strings.Contains(c.name, "rebase"); wanted != (reviews == 1) {
 				t.Errorf("%d reviews", reviews)

@@ -120,7 +120,7 @@ func (c *Client) create(ctx context.Context, p Proposal, reviewers []int64) (Mer
 	if err != nil {
 		return MergeRequest{}, err
 	}
-	return mergeRequest(&made.BasicMergeRequest), nil
+	return c.mergeRequest(&made.BasicMergeRequest), nil
 }
 
 // add adds what is missing.
@@ -144,7 +144,7 @@ func (c *Client) update(ctx context.Context, m MergeRequest, doing string, optio
 	if err != nil {
 		return m, c.failed(doing+" merge request "+m.Ref(), err)
 	}
-	return mergeRequest(&updated.BasicMergeRequest), nil
+	return c.mergeRequest(&updated.BasicMergeRequest), nil
 }
 
 // without returns the items that others lacks.
@@ -176,7 +176,7 @@ func (c *Client) Find(ctx context.Context, state State, source, target string) (
 	for _, one := range listed {
 		ours := one.SourceProjectID == one.TargetProjectID
 		if ours && is(one.State, string(state)) && is(one.SourceBranch, source) && is(one.TargetBranch, target) {
-			found = append(found, mergeRequest(one))
+			found = append(found, c.mergeRequest(one))
 		}
 	}
 	return found, nil
@@ -191,7 +191,7 @@ func (c *Client) Get(ctx context.Context, iid int64) (MergeRequest, error) {
 	if err != nil {
 		return MergeRequest{}, err
 	}
-	return mergeRequest(&found.BasicMergeRequest), nil
+	return c.mergeRequest(&found.BasicMergeRequest), nil
 }
 
 func (c *Client) get(ctx context.Context, iid int64) (*gitlab.MergeRequest, error) {
@@ -210,21 +210,27 @@ func (c *Client) Of(ctx context.Context, commit string) ([]MergeRequest, error) 
 	var found []MergeRequest
 	for _, one := range listed {
 		if one.SourceProjectID == one.TargetProjectID && one.State != string(Closed) {
-			found = append(found, mergeRequest(one))
+			found = append(found, c.mergeRequest(one))
 		}
 	}
 	return found, nil
 }
 
-func mergeRequest(m *gitlab.BasicMergeRequest) MergeRequest {
+// mergeRequest takes over what GitLab says of one, but its address: that is shown, and follows from the number.
+func (c *Client) mergeRequest(m *gitlab.BasicMergeRequest) MergeRequest {
 	found := MergeRequest{
-		IID: m.IID, URL: m.WebURL, Title: m.Title, State: State(m.State), Draft: m.Draft, Source: m.SourceBranch, Target: m.TargetBranch,
+		IID: m.IID, URL: c.pageOf(m.IID), Title: m.Title, State: State(m.State), Draft: m.Draft, Source: m.SourceBranch, Target: m.TargetBranch,
 		SHA: m.SHA, Labels: m.Labels,
 	}
 	for _, reviewer := range m.Reviewers {
 		found.reviewers = append(found.reviewers, reviewer.ID)
 	}
 	return found
+}
+
+// pageOf is the page of a merge request.
+func (c *Client) pageOf(iid int64) string {
+	return fmt.Sprintf("%s/-/merge_requests/%d", c.project.URL(), iid)
 }
 
 // Ready marks a draft ready. What is no draft stays as it is.

@@ -36,7 +36,7 @@ func (c *Client) Post(ctx context.Context, iid int64, kind string, parts ...stri
 			return posted, err
 		}
 		if i == 0 {
-			posted.URL = fmt.Sprintf("%s/-/merge_requests/%d#note_%d", c.project.URL(), iid, note)
+			posted.URL = fmt.Sprintf("%s#note_%d", c.pageOf(iid), note)
 		}
 		if len(there) > 1 {
 			if err := c.remove(ctx, iid, there[1:]); err != nil {

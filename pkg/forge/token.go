@@ -48,6 +48,19 @@ func ReadToken(getenv func(string) string) (Token, error) {
 	return Token{}, ErrNoToken
 }
 
+// Secrets are the tokens that the environment holds, whether they are used or not. They must be in nothing that is said.
+func Secrets(getenv func(string) string) []string {
+	var secrets []string
+	for _, value := range []string{getenv(TokenVariable), getenv(JobTokenVariable)} {
+		if token, err := accessToken(value); err == nil { // of a file
+			secrets = append(secrets, token.value())
+		} else if value != "" {
+			secrets = append(secrets, value)
+		}
+	}
+	return secrets
+}
+
 // maxToken is more than any token has.
 const maxToken = 4096
 

@@ -41,6 +41,8 @@ type Options struct {
 	ReadOnly bool
 	// Private asks for a token over Git, too, as the password of whatever user.
 	Private bool
+	// GitSays is what everyone who asks for a repository is refused with.
+	GitSays string
 	// Tokens are further tokens that are taken, with whose they are.
 	Tokens map[string]string
 }
@@ -94,6 +96,10 @@ func New(t testing.TB, dir string, options Options) *Server {
 			if _, password, _ := r.BasicAuth(); options.Private && password != Token {
 				w.Header().Set("WWW-Authenticate", `Basic realm="GitLab"`)
 				http.Error(w, "HTTP Basic: Access denied", http.StatusUnauthorized)
+				return
+			}
+			if options.GitSays != "" {
+				http.Error(w, options.GitSays, http.StatusForbidden)
 				return
 			}
 			repositories.ServeHTTP(w, r)
