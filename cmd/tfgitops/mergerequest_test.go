@@ -5,11 +5,13 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/forge"
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/test/gitlabtest"
 )
 
@@ -358,6 +360,14 @@ func TestTwentyPipelinesOpenMergeRequests(t *testing.T) {
 				got[m.Source] = true
 				if files := lines(w.mustGit(t, deploy+".git", "diff", "--name-only", "main", m.Source)); len(files) != 4 {
 					t.Errorf("%s changes %v", m.Source, files)
+				}
+				// It has its own version and no other's; and the older of the two says that it is, once.
+				name := strings.Split(m.Source, "/")
+				if pin := w.mustGit(t, deploy+".git", "show", m.Source+":clusters/beta/pins/"+name[1]+".yaml"); !strings.Contains(pin, strconv.Quote(name[2])) {
+					t.Errorf("%s pins:\n%s", m.Source, pin)
+				}
+				if older := name[2] == w.version(2) && want["bump/"+name[1]+"/"+w.version(3)+"/beta+local"]; older != slices.Contains(m.Labels, forge.Superseded) || older != (len(m.Notes) == 1) {
+					t.Errorf("%s is the older: %v; labels %v, notes %v", m.Source, older, m.Labels, m.Notes)
 				}
 				if commits := w.mustGit(t, deploy+".git", "rev-list", "--count", "main.."+m.Source); commits != "1" {
 					t.Errorf("%s has %s commits", m.Source, commits)

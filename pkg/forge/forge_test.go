@@ -428,6 +428,25 @@ func TestPost(t *testing.T) {
 	}
 }
 
+// Many pipelines at once leave one note.
+func TestPostAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, gitlabtest.Options{}, "bump/app")
+	w.propose(proposal("bump/app"))
+	var group sync.WaitGroup
+	for range 10 {
+		group.Go(func() {
+			if posted, err := w.client.Post(t.Context(), 1, "diff", "the same", "two"); err != nil || !strings.HasSuffix(posted.URL, "#note_1") {
+				t.Errorf("%+v, %v", posted, err)
+			}
+		})
+	}
+	group.Wait()
+	if got := w.MergeRequests(deploy)[0].Notes; len(got) != 2 {
+		t.Errorf("%d notes: %v", len(got), got)
+	}
+}
+
 // Nothing is set to merge but the very commit that was reviewed, with a pipeline whose state is known.
 func TestAutoMerge(t *testing.T) {
 	t.Parallel()

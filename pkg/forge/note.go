@@ -66,13 +66,37 @@ func (c *Client) postPart(ctx context.Context, iid int64, marker, text string, t
 		return 0, fmt.Errorf("a note on merge request !%d would have %d bytes: GitLab takes a million", iid, len(body))
 	}
 	if len(there) == 0 {
-		return c.createNote(ctx, iid, marker, body, posted)
+		note, err := c.createNote(ctx, iid, marker, body, posted)
+		if err != nil {
+			return 0, err
+		}
+		return c.oldestOf(ctx, iid, marker, body, note)
 	}
 	if strings.TrimSpace(there[0].Body) == strings.TrimSpace(body) {
 		return there[0].ID, nil
 	}
 	posted.Updated++
 	return there[0].ID, c.updateNote(ctx, iid, there[0].ID, body)
+}
+
+// oldestOf leaves one note of those that several of us created at the same time, the oldest: all of us agree on that, and
+// another may have removed ours by now. It has the text of whoever looks last.
+func (c *Client) oldestOf(ctx context.Context, iid int64, marker, body string, created int64) (int64, error) {
+	ours, err := c.ownNotes(ctx, iid)
+	if err != nil {
+		return 0, err
+	}
+	there := having(ours, marker)
+	if len(there) == 0 { // somebody deleted it
+		return created, nil
+	}
+	if err := c.remove(ctx, iid, there[1:]); err != nil {
+		return 0, err
+	}
+	if strings.TrimSpace(there[0].Body) != strings.TrimSpace(body) {
+		return there[0].ID, c.updateNote(ctx, iid, there[0].ID, body)
+	}
+	return there[0].ID, nil
 }
 
 func (c *Client) updateNote(ctx context.Context, iid, id int64, body string) error {
