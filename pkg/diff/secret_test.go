@@ -7,6 +7,9 @@ import (
 	"testing"
 )
 
+// otherForms are how TestMask's secrets look encoded, as a number and elsewhere.
+var otherForms = regexp.MustCompile(`dTpodW50ZXIy|48151623|AKIAIOS|hunter2Secret`)
+
 func TestMask(t *testing.T) {
 	t.Parallel()
 	const hidden = "hunter2-Secret"
@@ -25,6 +28,15 @@ func TestMask(t *testing.T) {
 		"a header":           {"header: 'Authorization: Bearer hunter2-Secret'", []string{"Authorization: Bearer "}},
 		"a private key":      {"k: \"a\\n-----BEGIN EC PRIVATE KEY-----\\nhunter2-Secret\\n-----END EC PRIVATE KEY-----\\nb\"", []string{`"a\n`, `\nb"`}},
 		"an unfinished key":  {"k: \"-----BEGIN PRIVATE KEY-----\\nhunter2-Secret\"", nil},
+		"a number":           {"spec: {password: 48151623, ports: [80]}", []string{"[80]"}},
+		"other names":        {"spec: {values: {dbPass: hunter2-Secret, pwd: hunter2-Secret, secret: hunter2-Secret}, env: [{name: APP_SECRET, value: hunter2-Secret}, {name: DB_PASS, value: hunter2-Secret}]}", nil},
+		"an option":          {"args: [--level, debug, --password, hunter2-Secret, serve]", []string{`"--level","debug","--password"`, `"serve"`}},
+		"of a list":          {"kind: List\nitems: [{apiVersion: v1, kind: Secret, data: {k: hunter2-Secret}}]\n", nil},
+		"a broken Secret":    {"{apiVersion: v1, kind: Secret, data: hunter2-Secret, stringData: [hunter2-Secret]}", nil},
+		"docker":             {"data: {c: '{\"auths\": {\"x\": {\"auth\": \"dTpodW50ZXIyLVNlY3JldA==\"}}}'}\nspec: {auth: dTpodW50ZXIyLVNlY3JldA==}", []string{"auths"}},
+		"an odd password":    {"url: 'postgres://u:x@hunter2-Secret@h/db and redis://:hunter2-Secret@h'", []string{"@h/db and redis://"}},
+		"a token in a URL":   {"url: https://hunter2-Secret-0123456789@github.com/x", []string{"@github.com/x"}},
+		"issued tokens":      {"a: [glpat-hunter2-Secret-0123, 'AKIAIOSFODNN7EXAMPLE', 'https://hooks.slack.com/services/T0/B0/hunter2Secret', eyJhbGciOiJI.eyJzdWIiOiIx.hunter2-Secret]", nil},
 		"SOPS":               {"kind: Thing\nspec: {x: 'ENC[AES256_GCM,data:hunter2-Secret]'}", nil},
 	}
 	for name, test := range tests {
@@ -34,7 +46,7 @@ func TestMask(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if strings.Contains(string(data), hidden) || !strings.Contains(string(data), "(secret ") {
+			if strings.Contains(string(data), hidden) || otherForms.MatchString(string(data)) || !strings.Contains(string(data), "(secret ") {
 				t.Errorf("the secret is shown: %s", data)
 			}
 			for _, want := range test.shown {
@@ -52,7 +64,8 @@ func TestMaskLeaves(t *testing.T) {
 	for _, text := range []string{
 		"secretName: db", "tokenExpirationSeconds: 3600", "automountServiceAccountToken: false", "existingSecret: db",
 		"a: 'password: {{ .Values.password }}'", "a: 'password=$PASSWORD'", "url: https://example.org:443/a@b",
-		"passwordKey: pw", "a: placeholder-for-secret-db-password",
+		"passwordKey: pw", "bypass: always", "compass: north", "auth: basic", "auth: kubernetes", "author: Someone", "spec: {secret: {secretName: db}}",
+		"a: '{\"url\": \"http://h:80\", \"mail\": \"x@y\"}'", "a: [--verbose, --password-file, /run/secret]", "tokens: 5", "a: 'http://h:80 x@y'", "a: placeholder-for-secret-db-password",
 	} {
 		data, err := json.Marshal(masker{}.object(parse(t, text)))
 		if err != nil {
@@ -73,7 +86,7 @@ func FuzzSecretWords(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		for _, pattern := range []*regexp.Regexp{secretKey, assignment, userinfo, bearer, privateKey} {
+		for _, pattern := range []*regexp.Regexp{secretKey, assignment, userinfo, bearer, issued, privateKey} {
 			if pattern.MatchString(text) && !mayNameSecret(text) {
 				t.Errorf("%q is matched by %s and has none of the words", text, pattern)
 			}
