@@ -24,7 +24,7 @@ type diffFlags struct {
 	failOn               string
 	exitCode             bool
 	charts, offline      bool
-	commits              bool
+	commits, noise       bool
 	workers              int
 	live                 bool
 	kubeconfig           string
@@ -70,6 +70,7 @@ there. Changes made with kubectl are in no record; status calls them drifted.`,
 	flags.BoolVar(&f.charts, "charts", false, "expand the charts of changed releases, and compare what Helm applies")
 	flags.BoolVar(&f.offline, "offline", false, "ask no registry: take charts from the cache only")
 	flags.BoolVar(&f.commits, "commits", false, "fetch the components' sources for the commits between old and new pins; without it, those that bump fetched are listed")
+	flags.BoolVar(&f.noise, "noise", false, "show changes that follow from others too: checksums, chart labels; other formats have them folded")
 	flags.BoolVar(&f.live, "live", false, "compare what Helm last installed on one cluster with the working tree")
 	flags.StringVar(&f.kubeconfig, "kubeconfig", "", "with --live: the kubeconfig `FILE` (default: kubectl's)")
 	flags.IntVar(&f.workers, "workers", 0, "do `N` things at once (default: as many as there are processors)")
@@ -151,7 +152,7 @@ func (o *options) diff(cmd *cobra.Command, f *diffFlags, args []string) error {
 		}
 		return err
 	}
-	if err := diff.Write(cmd.OutOrStdout(), diff.Format(f.output), report, o.style()); err != nil {
+	if err := diff.Write(cmd.OutOrStdout(), diff.Format(f.output), report, f.style(o)); err != nil {
 		return err
 	}
 	return posted(cmd.ErrOrStderr(), f.outcome(report), poster.post(ctx, cmd.ErrOrStderr(), "diff", diff.MarkdownParts(report, 0)...))
@@ -232,6 +233,13 @@ func (o *options) style() diff.Style {
 	if width, _, err := term.GetSize(int(file.Fd())); err == nil {
 		style.Width = width
 	}
+	return style
+}
+
+// style is that of the output, with what the flags ask for.
+func (f *diffFlags) style(o *options) diff.Style {
+	style := o.style()
+	style.Noise = f.noise
 	return style
 }
 

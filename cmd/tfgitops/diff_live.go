@@ -55,7 +55,7 @@ func (o *options) diffLive(cmd *cobra.Command, f *diffFlags, args []string) erro
 	if err != nil {
 		return err
 	}
-	if err := diff.Write(cmd.OutOrStdout(), diff.Format(f.output), report, o.style()); err != nil {
+	if err := diff.Write(cmd.OutOrStdout(), diff.Format(f.output), report, f.style(o)); err != nil {
 		return err
 	}
 	return f.outcome(report)

@@ -238,3 +238,31 @@ func TestTerminal(t *testing.T) {
 		t.Errorf("old and new do not stand side by side:\n%s", got.String())
 	}
 }
+
+// TestNoiseInText holds that noise is counted where there is much of it, and shown when asked for.
+func TestNoiseInText(t *testing.T) {
+	t.Parallel()
+	noise := []diff.Field{{Path: "metadata.labels.chart", Op: diff.OpChanged, Old: "a-1", New: "a-2", Noise: diff.NoiseChartLabel}}
+	objects := []diff.Object{{Layer: diff.Helm, Release: "a", Action: diff.ActionChanged, Kind: "ConfigMap", Name: "read-me", Fields: []diff.Field{{Path: "data.x", Op: diff.OpAdded, New: "y"}}, Noise: noise}}
+	for _, name := range []string{"one", "two", "three", "four"} {
+		objects = append(objects, diff.Object{Layer: diff.Helm, Release: "a", Action: diff.ActionChanged, Kind: "Service", Name: name, Noise: noise})
+	}
+	for _, test := range []struct {
+		objects      []diff.Object
+		noise        bool
+		shown, never string
+	}{
+		{objects, false, "and 4 objects with noise only: 4 chart labels; --noise shows them", "Service"},
+		{objects[:4], false, "~ Service three noise: 1 chart label", "--noise"},
+		{objects, true, "~ Service four noise: 1 chart label\n      noise: chart label\n      metadata.labels.chart\n      - a-1\n      + a-2\n", "--noise"},
+	} {
+		report := &diff.Report{Components: []diff.Component{{Name: "a", Blocks: []diff.Block{{Clusters: []string{"c"}, Objects: test.objects}}}}}
+		var got bytes.Buffer
+		if err := diff.Write(&got, "text", report, diff.Style{Noise: test.noise}); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(got.String(), test.shown) || strings.Contains(got.String(), test.never) || !strings.Contains(got.String(), "read-me") {
+			t.Errorf("noise %v: want %q and no %q:\n%s", test.noise, test.shown, test.never, got.String())
+		}
+	}
+}

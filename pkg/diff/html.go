@@ -39,7 +39,7 @@ func writeHTML(out io.Writer, r *Report, _ Style) error {
 		"risks":   func(s Summary) string { return s.riskSentence() },
 		"join":    func(list []string) string { return markdown.Visible(strings.Join(list, ", ")) },
 		"link":    func(address string) bool { return markdown.Link("", address) != "" },
-		"isNoise": func(o Object) bool { return len(o.Fields) == 0 && o.Action != ActionRenamed },
+		"isNoise": Object.noiseOnly,
 		"long":    func(o Object) bool { return lineCount(o) > openLines },
 	}).Parse(pageTemplate)
 	if err != nil {

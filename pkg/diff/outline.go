@@ -198,6 +198,9 @@ func noiseText(fields []Field) string {
 	return strings.Join(words, ", ")
 }
 
+// noiseOnly reports whether nothing of an object need be read.
+func (o Object) noiseOnly() bool { return len(o.Fields) == 0 && o.Action != ActionRenamed }
+
 // change is a pin's headline: what was and what is.
 func (p Pin) change() string {
 	var words []string

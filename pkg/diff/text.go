@@ -16,6 +16,7 @@ type painter struct {
 	out    strings.Builder
 	colour bool
 	width  int
+	noise  bool
 }
 
 // The colours of a terminal, as SGR parameters.
@@ -36,7 +37,7 @@ func (p *painter) paint(style, text string) string {
 func (p *painter) print(format string, args ...any) { fmt.Fprintf(&p.out, format+"\n", args...) }
 
 func writeText(out io.Writer, r *Report, style Style) error {
-	p := &painter{colour: style.Colour, width: style.Width}
+	p := &painter{colour: style.Colour, width: style.Width, noise: style.Noise}
 	p.print("%s → %s", markdown.Visible(r.Base), markdown.Visible(r.Head))
 	p.print("%s %s", r.Summary.sentence(), p.paint("dim", "("+r.Summary.riskSentence()+")"))
 	p.problems(r.Problems)
@@ -81,14 +82,35 @@ func (p *painter) component(c Component) {
 	}
 	for _, block := range c.Blocks {
 		p.print("\n%s", p.paint("dim", block.title()))
-		origin := ""
-		for _, object := range block.Objects {
-			if object.origin() != origin {
-				origin = object.origin()
-				p.print("%s", p.paint("dim", "  "+origin))
-			}
-			p.object(object)
+		p.objects(block.Objects)
+	}
+}
+
+// fewQuiet is how many objects with noise only are named; more are counted, so that the others are seen.
+const fewQuiet = 3
+
+func (p *painter) objects(objects []Object) {
+	origin, quiet := "", 0
+	var noise []Field
+	for _, object := range objects {
+		if object.noiseOnly() {
+			quiet++
+			noise = append(noise, object.Noise...)
 		}
+	}
+	counted := quiet > fewQuiet && !p.noise
+	for _, object := range objects {
+		if counted && object.noiseOnly() {
+			continue
+		}
+		if object.origin() != origin {
+			origin = object.origin()
+			p.print("%s", p.paint("dim", "  "+origin))
+		}
+		p.object(object)
+	}
+	if counted {
+		p.print("  %s", p.paint("dim", fmt.Sprintf("and %d objects with noise only: %s; --noise shows them", quiet, noiseText(noise))))
 	}
 }
 
@@ -128,6 +150,13 @@ func (p *painter) object(o Object) {
 	}
 	p.print("  %s", title)
 	for _, field := range o.Fields {
+		p.field(field)
+	}
+	if !p.noise {
+		return
+	}
+	for _, field := range o.Noise {
+		p.print("      %s", p.paint("dim", "noise: "+string(field.Noise)))
 		p.field(field)
 	}
 }

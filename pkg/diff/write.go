@@ -19,6 +19,8 @@ type Style struct {
 	Colour bool
 	// Width is the terminal's, in characters; from wideTerminal on, old and new stand side by side. 0: not a terminal.
 	Width int
+	// Noise shows what need not be read too, in the format text; the others have it folded.
+	Noise bool
 	// Limit is how many bytes Markdown may have; 0: 250,000. GitLab takes a million, and nobody reads that.
 	Limit int
 }
