@@ -210,8 +210,14 @@ func TestRollbackNow(t *testing.T) {
 func TestApplyWithoutFlux(t *testing.T) {
 	b := newByHand(t)
 	b.apply(t, 2) // nobody to ask
-	said := b.apply(t, 0, "--yes")
-	if !strings.Contains(said, "not installed → 1.0.0") {
+	command := []string{"apply", "by-hand", "--cluster", "laptop", "--kubeconfig", b.Kubeconfig}
+	said := tfgitopsFrom(t, terminal(t, "n\n"), b.dir, 2, command...)
+	gone(t, b.Cluster, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "by-hand", Namespace: "by-hand"}})
+	if !strings.Contains(said, "apply this to laptop? [y/N] ") || !strings.Contains(said, "nothing was applied") {
+		t.Errorf("the answer is no:\n%s", said)
+	}
+	said = tfgitopsFrom(t, terminal(t, "y\n"), b.dir, 0, command...)
+	if !strings.Contains(said, "not installed → 1.0.0") || strings.Contains(said, secretValue) {
 		t.Errorf("the first time:\n%s", said)
 	}
 	want := map[string]string{"version": "1.0.0", "word": "2024-04-01", "password": secretValue, "upgrade": "false", "namespaceSeen": "flux-system"}

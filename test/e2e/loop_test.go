@@ -255,10 +255,19 @@ func (l *loop) tfgitops(t *testing.T, args ...string) string {
 	return tfgitops(t, l.clone, 0, args...)
 }
 
-// tfgitops runs the program in a folder, wants that exit code, and returns all that it printed.
+// tfgitops runs the program in a folder, where nobody can be asked, wants that exit code, and returns all that it printed.
 func tfgitops(t *testing.T, dir string, want int, args ...string) string {
 	t.Helper()
+	return tfgitopsFrom(t, nil, dir, want, args...)
+}
+
+// tfgitopsFrom does it with a terminal, or none, for its questions.
+func tfgitopsFrom(t *testing.T, terminal *os.File, dir string, want int, args ...string) string {
+	t.Helper()
 	cmd := exec.CommandContext(within(t, 2*time.Minute), tfgitopsProgram(t), args...)
+	if terminal != nil {
+		cmd.Stdin = terminal
+	}
 	cmd.Dir = dir
 	cmd.Env = append(harness.GitEnvironment(t.TempDir()), "XDG_CACHE_HOME="+t.TempDir(), "USER=someone")
 	out, err := cmd.CombinedOutput()
