@@ -264,7 +264,8 @@ func tfgitops(t *testing.T, dir string, want int, args ...string) string {
 // tfgitopsFrom does it with a terminal, or none, for its questions.
 func tfgitopsFrom(t *testing.T, terminal *os.File, dir string, want int, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(within(t, 2*time.Minute), tfgitopsProgram(t), args...)
+	program := tfgitopsProgram(t) // before the time is taken: the first time it is built
+	cmd := exec.CommandContext(within(t, 2*time.Minute), program, args...)
 	if terminal != nil {
 		cmd.Stdin = terminal
 	}

@@ -182,7 +182,8 @@ func (w *watched) readerKubeconfig(t *testing.T) string {
 // tfgitops returns what it printed and then its messages.
 func (w *watched) tfgitops(t *testing.T, want int, args ...string) (out, messages string) {
 	t.Helper()
-	cmd := exec.CommandContext(within(t, time.Minute), tfgitopsProgram(t), args...)
+	program := tfgitopsProgram(t)
+	cmd := exec.CommandContext(within(t, time.Minute), program, args...)
 	cmd.Dir = w.dir
 	cmd.Env = append(harness.GitEnvironment(t.TempDir()), "XDG_CACHE_HOME="+t.TempDir(), "USER=someone")
 	var stdout, stderr strings.Builder
