@@ -70,7 +70,7 @@ there. Changes made with kubectl are in no record; status calls them drifted.`,
 	flags.BoolVar(&f.charts, "charts", false, "expand the charts of changed releases, and compare what Helm applies")
 	flags.BoolVar(&f.offline, "offline", false, "ask no registry: take charts from the cache only")
 	flags.BoolVar(&f.commits, "commits", false, "fetch the components' sources for the commits between old and new pins; without it, those that bump fetched are listed")
-	flags.BoolVar(&f.noise, "noise", false, "show changes that follow from others too: checksums, chart labels; other formats have them folded")
+	flags.BoolVar(&f.noise, "noise", false, "list what text only counts where there is much: low risks, and changes that follow from others, as checksums")
 	flags.BoolVar(&f.live, "live", false, "compare what Helm last installed on one cluster with the working tree")
 	flags.StringVar(&f.kubeconfig, "kubeconfig", "", "with --live: the kubeconfig `FILE` (default: kubectl's)")
 	flags.IntVar(&f.workers, "workers", 0, "do `N` things at once (default: as many as there are processors)")

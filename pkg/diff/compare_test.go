@@ -210,14 +210,22 @@ func TestMarkdownLimit(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := got.String()
-		if !strings.HasPrefix(text, summary) {
-			t.Errorf("limit %d: the summary is not complete", limit)
+		told, _, _ := strings.Cut(text, "\n### `app`")
+		head, tail, cut := strings.Cut(told, "\n**Left out here**, as the note would be too long: noise")
+		if cut {
+			_, tail, _ = strings.Cut(tail, "has everything.\n")
+		}
+		if head+tail != summary {
+			t.Errorf("limit %d: the summary is not complete:\n%s", limit, head+tail)
 		}
 		if len(text) > max(limit, len(summary)+200) {
 			t.Errorf("limit %d: %d bytes", limit, len(text))
 		}
-		if cut := limit < whole.Len(); cut != strings.Contains(text, "left out here") {
+		if cut != (limit < whole.Len()) || cut != !strings.Contains(text, "noise: 1 chart label") {
 			t.Errorf("limit %d: it does not say what it left out:\n%s", limit, text)
+		}
+		if all := strings.Contains(text, "**`- RoleBinding") || strings.Contains(text, "**`- Role "); cut && all == strings.Contains(told, "and changed objects: ") {
+			t.Errorf("limit %d: are there objects that are left out?\n%s", limit, text)
 		}
 		if strings.Count(text, "<details>") != strings.Count(text, "</details>") {
 			t.Errorf("limit %d: an open section", limit)

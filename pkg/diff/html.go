@@ -34,6 +34,8 @@ func writeHTML(out io.Writer, r *Report, _ Style) error {
 		"noise":   noiseText,
 		"pin":     Pin.change,
 		"risk":    Risk.text,
+		"listed":  func(risks []Risk) []Risk { listed, _ := splitRisks(risks); return listed },
+		"folded":  func(risks []Risk) []Risk { _, folded := splitRisks(risks); return folded },
 		"problem": Problem.text,
 		"sum":     func(s Summary) string { return s.sentence() },
 		"risks":   func(s Summary) string { return s.riskSentence() },

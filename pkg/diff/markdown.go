@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strings"
 
@@ -14,7 +13,7 @@ import (
 // defaultLimit is how long Markdown may get: a quarter of what GitLab takes.
 const defaultLimit = 250_000
 
-// maxOmitted bounds how many blocks are named that were left out.
+// maxOmitted bounds how many components are named of which objects are left out.
 const maxOmitted = 10
 
 // maxListed bounds the lists of the summary, which is never cut otherwise.
@@ -22,41 +21,62 @@ const maxListed = 200
 
 func writeMarkdown(out io.Writer, r *Report, style Style) error {
 	limit := cmp.Or(style.Limit, defaultLimit)
-	text := wholeMarkdown(r, math.MaxInt)
+	text := wholeMarkdown(r)
 	if len(text) > limit {
-		text = wholeMarkdown(r, limit)
+		text = shortMarkdown(r, limit)
 	}
 	_, err := io.WriteString(out, text)
 	return err
 }
 
-// wholeMarkdown writes the summary whole, and of the objects what fits into limit bytes.
-func wholeMarkdown(r *Report, limit int) string {
-	text := markdownSummary(r)
-	omitted := []string{}
-	const reserve = 1000 // for the sentence on what was left out
+func wholeMarkdown(r *Report) string {
+	var out strings.Builder
+	out.WriteString(markdownSummary(r, ""))
 	for _, component := range r.Components {
-		heading := "\n### " + componentHeading(component) + "\n\n"
+		heading := markdownHeading(component)
 		for _, block := range component.Blocks {
-			details := heading + markdownBlock(block)
-			if len(text)+len(details) > limit-reserve {
-				if details = heading + markdownFitting(block, limit-reserve-len(text)-len(heading)); details == heading {
-					omitted = append(omitted, fmt.Sprintf("%d of %s", len(block.Objects), componentHeading(component)))
-					continue
-				}
-			}
-			text += details
+			out.WriteString(heading + markdownBlock(block))
 			heading = ""
 		}
 	}
+	return out.String()
+}
+
+// shortMarkdown has the summary whole, which says what is left out: noise, and the objects that do not fit into limit bytes.
+func shortMarkdown(r *Report, limit int) string {
+	const reserve = 1000 // for the sentence on what is left out
+	room := limit - reserve - len(markdownSummary(r, ""))
+	var body strings.Builder
+	omitted := []string{}
+	for _, component := range r.Components {
+		heading, left := markdownHeading(component), 0
+		for _, block := range component.Blocks {
+			text, rest := markdownFitting(block, room-body.Len()-len(heading))
+			if left += rest; text != "" {
+				body.WriteString(heading + text)
+				heading = ""
+			}
+		}
+		if left > 0 {
+			omitted = append(omitted, fmt.Sprintf("%d of %s", left, componentHeading(component)))
+		}
+	}
+	return markdownSummary(r, leftOut(omitted)) + body.String()
+}
+
+// leftOut says what is left out, and where it is.
+func leftOut(omitted []string) string {
+	what := "noise"
 	if len(omitted) > 0 {
 		if n := len(omitted) - maxOmitted; n > 0 {
-			omitted = append(omitted[:maxOmitted], fmt.Sprintf("%d more blocks", n))
+			omitted = append(omitted[:maxOmitted], fmt.Sprintf("those of %d more components", n))
 		}
-		text += fmt.Sprintf("\n**Changed objects are left out here** (%s), as the note would be too long: `tfgitops diff -o html` has everything.\n", strings.Join(omitted, ", "))
+		what += ", and changed objects: " + strings.Join(omitted, ", ")
 	}
-	return text
+	return fmt.Sprintf("\n**Left out here**, as the note would be too long: %s. `tfgitops diff -o html` has everything.\n", what)
 }
+
+func markdownHeading(c Component) string { return "\n### " + componentHeading(c) + "\n\n" }
 
 // maxParts bounds how many notes a report fills: nobody reads more.
 const maxParts = 10
@@ -66,13 +86,14 @@ const maxParts = 10
 func MarkdownParts(r *Report, limit int) []string {
 	limit = cmp.Or(limit, defaultLimit)
 	const heading = "## tfgitops diff"
-	pieces := strings.SplitAfter(markdownSummary(r), "\n")
+	pieces := summaryPieces(markdownSummary(r, ""), limit/2)
 	for _, component := range r.Components {
-		title := "\n### " + componentHeading(component) + "\n\n"
+		title := markdownHeading(component)
 		for _, block := range component.Blocks {
 			text := title + markdownBlock(block)
 			if room := limit - len(heading) - 100; len(text) > room {
-				text = title + markdownFitting(block, room-len(title))
+				fitting, rest := markdownFitting(block, room-len(title))
+				text = title + cmp.Or(fitting, fmt.Sprintf("**%s left out here**, as each would be too long.\n\n", plural(rest, "object is", "objects are")))
 			}
 			pieces = append(pieces, text)
 			title = ""
@@ -85,6 +106,27 @@ func MarkdownParts(r *Report, limit int) []string {
 	return parts
 }
 
+// summaryPieces takes a summary apart where a note may end: after each line, but not within a fold of at most limit bytes.
+// Longer ones are unfolded.
+func summaryPieces(summary string, limit int) []string {
+	var pieces []string
+	for {
+		start := strings.Index(summary, "\n<details>")
+		if start < 0 {
+			return append(pieces, strings.SplitAfter(summary, "\n")...)
+		}
+		pieces = append(pieces, strings.SplitAfter(summary[:start+1], "\n")...)
+		var fold string
+		fold, summary, _ = strings.Cut(summary[start+1:], "</details>\n")
+		if len(fold) <= limit {
+			pieces = append(pieces, fold+"</details>\n")
+			continue
+		}
+		_, fold, _ = strings.Cut(fold, "\n")
+		pieces = append(pieces, strings.SplitAfter(fold, "\n")...)
+	}
+}
+
 func componentHeading(c Component) string {
 	if c.Name == "" {
 		return c.title()
@@ -92,10 +134,10 @@ func componentHeading(c Component) string {
 	return markdown.Code(c.Name)
 }
 
-// markdownSummary is what a reviewer must see, whatever else is left out.
-func markdownSummary(r *Report) string {
+// markdownSummary is what a reviewer must see, whatever else is left out, with a sentence on that.
+func markdownSummary(r *Report, leftOut string) string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "## tfgitops diff\n\n%s → %s\n\n%s", markdown.Code(r.Base), markdown.Code(r.Head), markdownHeadline(r))
+	fmt.Fprintf(&out, "## tfgitops diff\n\n%s → %s\n\n%s%s", markdown.Code(r.Base), markdown.Code(r.Head), markdownHeadline(r), leftOut)
 	out.WriteString(markdownRisks(r))
 	if slices.ContainsFunc(r.Components, func(c Component) bool { return len(c.Pins) > 0 }) {
 		out.WriteString("\n### Pins\n\n")
@@ -125,14 +167,22 @@ func markdownRisks(r *Report) string {
 	}
 	if len(r.Risks) > 0 {
 		out.WriteString("\n### Risks\n\n")
-		listUpTo(&out, r.Risks, markdownRisk)
+		listed, low := splitRisks(r.Risks)
+		listUpTo(&out, listed, markdownRisk)
+		foldedList(&out, plural(len(low), "low risk", "low risks"), low, markdownRisk)
 	}
-	if len(r.Silenced) > 0 {
-		fmt.Fprintf(&out, "\n<details><summary>%s</summary>\n\n", plural(len(r.Silenced), "silenced risk", "silenced risks"))
-		listUpTo(&out, r.Silenced, func(risk Risk) string { return markdownRisk(risk) + ": " + markdown.Code(risk.Silenced) })
-		out.WriteString("\n</details>\n")
-	}
+	foldedList(&out, plural(len(r.Silenced), "silenced risk", "silenced risks"), r.Silenced,
+		func(risk Risk) string { return markdownRisk(risk) + ": " + markdown.Code(risk.Silenced) })
 	return out.String()
+}
+
+func foldedList[T any](out *strings.Builder, title string, list []T, write func(T) string) {
+	if len(list) == 0 {
+		return
+	}
+	fmt.Fprintf(out, "\n<details><summary>%s</summary>\n\n", title)
+	listUpTo(out, list, write)
+	out.WriteString("\n</details>\n")
 }
 
 func listUpTo[T any](out *strings.Builder, list []T, write func(T) string) {
@@ -197,7 +247,7 @@ func markdownPin(component string, pin Pin) string {
 func markdownBlock(block Block) string {
 	var out strings.Builder
 	for _, object := range block.Objects {
-		out.WriteString(markdownObject(object))
+		out.WriteString(markdownObject(object) + markdownNoise(object))
 	}
 	return foldedBlock(block.title(), out.String())
 }
@@ -206,21 +256,29 @@ func foldedBlock(title, body string) string {
 	return fmt.Sprintf("<details><summary>%s</summary>\n\n%s</details>\n\n", markdown.HTMLCode(title), body)
 }
 
-// markdownFitting is as much of a block as fits, with a count of the rest; empty where nothing fits.
-func markdownFitting(block Block, room int) string {
+// markdownFitting is as much of a block as fits, without noise, and how many objects are not in it that have more; empty where
+// none of them fits.
+func markdownFitting(block Block, room int) (text string, left int) {
 	var out strings.Builder
-	for i, object := range block.Objects {
-		text := markdownObject(object)
-		if out.Len()+len(text)+400 > room {
-			if i == 0 {
-				return ""
-			}
-			fmt.Fprintf(&out, "**%s left out here**, as the note would be too long: `tfgitops diff -o html` has everything.\n\n", plural(len(block.Objects)-i, "more object is", "more objects are"))
-			break
+	told := 0
+	for _, object := range block.Objects {
+		if object.noiseOnly() {
+			continue
 		}
-		out.WriteString(text)
+		if text := markdownObject(object); left == 0 && out.Len()+len(text)+400 <= room {
+			out.WriteString(text)
+			told++
+		} else {
+			left++
+		}
 	}
-	return foldedBlock(block.title(), out.String())
+	if told == 0 {
+		return "", left
+	}
+	if left > 0 {
+		fmt.Fprintf(&out, "**%s left out here**, as the note would be too long: `tfgitops diff -o html` has everything.\n\n", plural(left, "more object is", "more objects are"))
+	}
+	return foldedBlock(block.title(), out.String()), left
 }
 
 func markdownObject(o Object) string {
@@ -233,10 +291,14 @@ func markdownObject(o Object) string {
 	if len(o.Fields) > 0 {
 		out.WriteString(markdown.Diff(diffText(o.Fields)) + "\n")
 	}
-	if len(o.Noise) > 0 {
-		fmt.Fprintf(&out, "<details><summary>noise: %s</summary>\n\n%s\n</details>\n\n", noiseText(o.Noise), markdown.Diff(diffText(o.Noise)))
-	}
 	return out.String()
+}
+
+func markdownNoise(o Object) string {
+	if len(o.Noise) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("<details><summary>noise: %s</summary>\n\n%s\n</details>\n\n", noiseText(o.Noise), markdown.Diff(diffText(o.Noise)))
 }
 
 // codeOrigin is origin with a stranger's part in code.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	udiff "github.com/aymanbagabas/go-udiff"
@@ -196,6 +197,18 @@ func noiseText(fields []Field) string {
 		words = append(words, count(counts[reason], reason))
 	}
 	return strings.Join(words, ", ")
+}
+
+// fewLow is how many low risks are listed among the others; where there are more, graver ones would be overlooked.
+const fewLow = 5
+
+// splitRisks returns the risks to list, and the low ones to fold.
+func splitRisks(risks []Risk) (listed, folded []Risk) {
+	first := slices.IndexFunc(risks, func(risk Risk) bool { return risk.Severity == Low })
+	if first < 0 || len(risks)-first <= fewLow {
+		return risks, nil
+	}
+	return risks[:first], risks[first:]
 }
 
 // noiseOnly reports whether nothing of an object need be read.

@@ -87,3 +87,42 @@ func TestMarkdownPartsAreHarmless(t *testing.T) {
 		}
 	}
 }
+
+// Many low risks do not hide a grave one: they are folded, or counted where nothing folds, and a fold stays in one note.
+func TestManyLowRisksAreFolded(t *testing.T) {
+	t.Parallel()
+	r := &Report{Risks: []Risk{{Rule: "grave", Severity: High, Clusters: []string{"beta"}, Message: "the grave one"}}}
+	for i := range 30 {
+		r.Risks = append(r.Risks, Risk{Rule: "pods-restart", Severity: Low, Clusters: []string{"beta"}, Message: fmt.Sprintf("low %d.", i)})
+	}
+	write := func(format Format, style Style) string {
+		var out strings.Builder
+		if err := Write(&out, format, r, style); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	if text := write("text", Style{}); !strings.Contains(text, "low    30 of pods-restart; --noise lists them") || strings.Contains(text, "low 0.") || !strings.Contains(text, "the grave one") {
+		t.Errorf("text:\n%s", text)
+	}
+	if text := write("text", Style{Noise: true}); !strings.Contains(text, "low 0.") || strings.Contains(text, "--noise") {
+		t.Errorf("text with noise:\n%s", text)
+	}
+	for format, fold := range map[Format]string{"markdown": "<details><summary>30 low risks</summary>", "html": "<summary>30 low risks</summary>"} {
+		before, after, _ := strings.Cut(write(format, Style{}), fold)
+		if !strings.Contains(before, "the grave one") || strings.Contains(before, "low 0.") || strings.Count(after, "low 0.") != 1 || strings.Count(after, "low 29.") != 1 {
+			t.Errorf("%s: what is before the fold:\n%s\nand in it:\n%s", format, before, after)
+		}
+	}
+	for _, limit := range []int{700, 5000, 10_000} {
+		parts := MarkdownParts(r, limit)
+		for i, part := range parts {
+			if strings.Count(part, "<details>") != strings.Count(part, "</details>") || len(part) > limit {
+				t.Errorf("limit %d: part %d:\n%s", limit, i+1, part)
+			}
+		}
+		if whole := strings.Join(parts, ""); strings.Count(whole, "low 29.") != 1 && limit > 700 {
+			t.Errorf("limit %d: risks are lost:\n%s", limit, whole)
+		}
+	}
+}

@@ -63,9 +63,16 @@ func (p *painter) risks(r *Report) {
 	if len(r.Risks) > 0 {
 		p.print("\n%s", p.paint("bold", "Risks"))
 	}
-	for _, risk := range r.Risks {
+	listed, low := splitRisks(r.Risks)
+	if p.noise {
+		listed, low = r.Risks, nil
+	}
+	for _, risk := range listed {
 		p.print("  %s %s  %s %s", p.paint(string(risk.Severity), fmt.Sprintf("%-6s", risk.Severity)), risk.text(),
 			p.paint("dim", "["+risk.Rule+"]"), p.paint("dim", where(risk.Clusters)))
+	}
+	if len(low) > 0 {
+		p.print("  %s %s", p.paint(string(Low), fmt.Sprintf("%-6s", Low)), rulesText(low)+"; --noise lists them")
 	}
 	if len(r.Silenced) > 0 {
 		p.print("\n%s", p.paint("bold", "Silenced risks"))
@@ -73,6 +80,19 @@ func (p *painter) risks(r *Report) {
 	for _, risk := range r.Silenced {
 		p.print("  %-6s %s  %s", risk.Severity, risk.text(), p.paint("dim", "["+risk.Rule+"] "+markdown.Visible(risk.Silenced)))
 	}
+}
+
+// rulesText counts risks by their rules.
+func rulesText(risks []Risk) string {
+	counts := map[string]int{}
+	for _, risk := range risks {
+		counts[risk.Rule]++
+	}
+	var words []string
+	for _, rule := range sortedKeys(counts) {
+		words = append(words, fmt.Sprintf("%d of %s", counts[rule], rule))
+	}
+	return strings.Join(words, ", ")
 }
 
 func (p *painter) component(c Component) {
