@@ -39,6 +39,8 @@ type Programs struct {
 	Flux string
 	// Log is told what is built, which takes minutes the first time.
 	Log io.Writer
+
+	run string // the folder of the run that they are built for, which ends what is being built; "" for none
 }
 
 // Path returns where a program is, after building it if it is not there yet.
@@ -132,7 +134,7 @@ func (p Programs) kubernetesStamps(ctx context.Context) (string, error) {
 func (p Programs) goCommand(ctx context.Context, module string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = filepath.Join(p.Tools, module)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=readonly")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=readonly", marker+"="+p.run)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -42,6 +42,7 @@ func NewRun(ctx context.Context, programs Programs) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	programs.run = dir
 	r := &Run{Programs: programs, Dir: dir, ports: map[int]bool{}}
 	if r.lock, err = tryLock(lockOf(dir)); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
