@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/test/e2e/harness"
 )
 
 // fakeGo returns a PATH whose go command is this shell script.
@@ -47,4 +49,48 @@ func TestNoBuildIsLeft(t *testing.T) {
 func isThere(file string) bool {
 	_, err := os.Stat(file)
 	return err == nil
+}
+
+// TestUnusedBuildsAreForgotten holds that the cache does not grow with every version of every program, and that another
+// checkout, which pins another version, keeps what it uses.
+func TestUnusedBuildsAreForgotten(t *testing.T) {
+	t.Setenv("PATH", fakeGo(t, `while [ $# -gt 0 ]; do [ "$1" = -o ] && echo built > "$2"; shift; done`+"\n"))
+	programs := harness.Programs{Tools: env.run.Programs.Tools, Cache: t.TempDir(), Log: t.Output()}
+	long := time.Now().Add(-40 * 24 * time.Hour)
+	kept := map[string]bool{
+		"age-keygen-0000000000000000":            false,
+		"age-keygen-0000000000000001.unfinished": false,
+		"age-keygen-0000000000000002":            true, // used by another checkout
+		"sops-0000000000000000":                  true, // not what is built
+	}
+	for name := range kept {
+		file := filepath.Join(programs.Cache, name)
+		if err := os.WriteFile(file, nil, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if name == "age-keygen-0000000000000002" {
+			continue
+		}
+		if err := os.Chtimes(file, long, long); err != nil {
+			t.Fatal(err)
+		}
+	}
+	built, err := programs.Path(t.Context(), "age-keygen")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range kept {
+		if got := isThere(filepath.Join(programs.Cache, name)); got != want {
+			t.Errorf("%s: kept %t, want %t", name, got, want)
+		}
+	}
+	if err := os.Chtimes(built, long, long); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := programs.Path(t.Context(), "age-keygen"); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(built); err != nil || time.Since(info.ModTime()) > time.Hour {
+		t.Errorf("the use of a build is not noted (%v)", err)
+	}
 }

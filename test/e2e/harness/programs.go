@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 )
 
 // program is one that a module below tools/ pins.
@@ -43,6 +45,9 @@ type Programs struct {
 	run string // the folder of the run that they are built for, which ends what is being built; "" for none
 }
 
+// keptUnused is how long a build stays that no run uses: another checkout may pin another version.
+const keptUnused = 30 * 24 * time.Hour
+
 // Path returns where a program is, after building it if it is not there yet.
 func (p Programs) Path(ctx context.Context, name string) (string, error) {
 	known, isPinned := pinned[name]
@@ -60,9 +65,32 @@ func (p Programs) Path(ctx context.Context, name string) (string, error) {
 	}
 	defer lock.Close()
 	if _, err := os.Stat(path); err == nil {
-		return path, nil
+		now := time.Now() // the time of the file is that of its last use
+		return path, os.Chtimes(path, now, now)
 	}
-	return path, p.build(ctx, name, known, path)
+	if err := p.build(ctx, name, known, path); err != nil {
+		return "", err
+	}
+	return path, p.forgetUnused(name)
+}
+
+// forgetUnused removes the builds of a program, whole and unfinished, that have not been used for long. Their locks stay,
+// which are empty: a lock that is removed while someone waits for it locks nothing.
+func (p Programs) forgetUnused(name string) error {
+	files, err := filepath.Glob(filepath.Join(p.Cache, name+"-*"))
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		info, err := os.Stat(file)
+		if err != nil || strings.HasSuffix(file, ".lock") || time.Since(info.ModTime()) < keptUnused {
+			continue // or another run has removed it
+		}
+		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("removing an unused build: %w", err)
+		}
+	}
+	return nil
 }
 
 func (p Programs) fluxPath(name string) (string, error) {
