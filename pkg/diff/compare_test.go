@@ -194,6 +194,21 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+// TestOneProblemForARelease holds that a release with no chart on either side is one problem, and no deletion.
+func TestOneProblemForARelease(t *testing.T) {
+	t.Parallel()
+	g, _ := readGolden(t, goldenDir+"/bump.txtar")
+	g.charts = publishedCharts{}
+	report := g.compare(t, g.options())
+	var got []string
+	for _, problem := range report.Problems {
+		got = append(got, problem.Cluster+" "+problem.Release+" "+problem.Side)
+	}
+	if d := cmp.Diff([]string{"beta app head", "prod app head"}, got); d != "" || report.Summary.Removed > 0 {
+		t.Errorf("(-want +got):\n%s%d removed", d, report.Summary.Removed)
+	}
+}
+
 // TestMarkdownLimit holds that a short note has the whole summary and says what it left out.
 func TestMarkdownLimit(t *testing.T) {
 	t.Parallel()

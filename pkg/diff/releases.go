@@ -254,14 +254,16 @@ func (s *snapshot) configMaps(hr *helmv2.HelmRelease) map[chart.Reference][]byte
 }
 
 // expandBoth expands both sides of a release. If either fails, nothing is said of the release's resources: half a comparison
-// would look like a mass deletion.
+// would look like a mass deletion. The head is first: rules look at why it fails, and then the base need not be had.
 func (c *comparison) expandBoth(ctx context.Context, r *releaseDiff) {
 	if len(r.problems) > 0 {
 		return
 	}
 	installed := r.old != nil
-	r.fail("base", c.expand(ctx, r.old, true))
 	r.fail("head", c.expand(ctx, r.new, installed))
+	if len(r.problems) == 0 {
+		r.fail("base", c.expand(ctx, r.old, true))
+	}
 	c.findUnknownValues(ctx, r)
 	if len(r.problems) > 0 {
 		return
@@ -279,7 +281,7 @@ func (c *comparison) expandBoth(ctx context.Context, r *releaseDiff) {
 // findUnknownValues looks for values that the chart on the head knows no more. One chart knows the same on both sides. A chart
 // that cannot be read is a problem of its expansion already.
 func (c *comparison) findUnknownValues(ctx context.Context, r *releaseDiff) {
-	if r.old == nil || r.new == nil || r.old.digest == r.new.digest {
+	if r.old == nil || r.new == nil || r.new.digest == "" || r.old.digest == r.new.digest {
 		return
 	}
 	before, err := c.charts.defaults(ctx, r.old)
