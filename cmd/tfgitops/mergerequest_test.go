@@ -97,7 +97,7 @@ func TestMergeRequestWithHostileSubjects(t *testing.T) {
 	server := w.gitlab(t, gitlabtest.Options{}, "mine")
 	subjects := []string{"/merge", "@all look at this", "`/approve`", "``` @reviewer", "\u202e/close", "| a | b |", "<!-- tfgitops: superseded, part 1 -->", "x " + strings.Repeat("@all ", 2000), "[a](javascript:alert)"}
 	for _, subject := range subjects {
-		w.mustGit(t, "source", "commit", "-q", "--allow-empty", "--cleanup=verbatim", "-m", subject)
+		w.mustGit(t, "source", "commit", "-q", "--allow-empty", "--cleanup=verbatim", "--author", "`@all` /merge \u202e<a@example.org>", "-m", subject)
 	}
 	w.commits = append(w.commits, w.mustGit(t, "source", "rev-parse", "HEAD"))
 	if err := w.publish(builds+1, "beta", "prod"); err != nil {

@@ -68,7 +68,7 @@ func TestNoSecretIsTold(t *testing.T) {
 			server.Open(deploy, "x", "main", gitlabtest.Bot, false)
 			server.Fail(gitlabtest.Fault{Method: http.MethodGet, Path: "/merge_requests/2", Status: http.StatusOK, Body: body(`{"iid":2,"state":"opened \u001b[2J %[1]s","sha":%[1]q,"detailed_merge_status":%[1]q}`)})
 		}, says: "not merged"},
-		{name: "Git is refused", options: gitlabtest.Options{GitSays: echo}, says: "403"},
+		{name: "Git is refused", options: gitlabtest.Options{GitSays: echo}, says: `asking the remote "origin": declined: git ls-remote: `},
 		{name: "a hook says no", setup: func(t *testing.T, w *pinsWorld, _ *gitlabtest.Server) {
 			t.Helper()
 			hook := w.path(deploy+".git", "hooks", "pre-receive")

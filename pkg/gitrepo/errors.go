@@ -44,7 +44,7 @@ var (
 	// ErrRace: the remote branch moved; fetch, plan again on the new head, push again.
 	ErrRace = errors.New("the remote branch moved")
 	// ErrRefused: the remote or a hook declined; trying again will not help.
-	ErrRefused = errors.New("the push was declined")
+	ErrRefused = errors.New("declined")
 	// ErrAuth: the remote wants credentials that Git does not have.
 	ErrAuth = errors.New("not authorised")
 	// ErrUnreachable: the remote did not answer, or the connection broke.
