@@ -262,6 +262,30 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
+// TestWideTerminal holds that old and new stand side by side where both have room, and that the end of a long value is seen.
+func TestWideTerminal(t *testing.T) {
+	t.Parallel()
+	long := "tools-harbor.example.org/toolforge/maintain-kubeusers:image-0.0.202-20261102101000-f76fe90"
+	for _, test := range []struct {
+		width int
+		want  string
+	}{
+		{200, "      - " + long + "4   │ + " + long + "5\n"},
+		{160, "      - " + long + "4\n      + " + long + "5\n"},
+		{0, "      - " + long + "4\n      + " + long + "5\n"},
+	} {
+		object := diff.Object{Layer: diff.Helm, Release: "a", Action: diff.ActionChanged, Kind: "Deployment", Name: "a", Fields: []diff.Field{{Path: "image", Op: diff.OpChanged, Old: long + "4", New: long + "5"}}}
+		report := &diff.Report{Components: []diff.Component{{Name: "a", Blocks: []diff.Block{{Clusters: []string{"c"}, Objects: []diff.Object{object}}}}}}
+		var got bytes.Buffer
+		if err := diff.Write(&got, "text", report, diff.Style{Width: test.width}); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(got.String(), test.want) {
+			t.Errorf("width %d: want %q in\n%s", test.width, test.want, got.String())
+		}
+	}
+}
+
 // TestNoiseInText holds that noise is counted where there is much of it, and shown when asked for.
 func TestNoiseInText(t *testing.T) {
 	t.Parallel()

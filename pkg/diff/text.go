@@ -3,7 +3,9 @@ package diff
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/internal/markdown"
 )
@@ -183,8 +185,8 @@ func (p *painter) object(o Object) {
 
 func (p *painter) field(f Field) {
 	shown := lines(f)
-	if p.width >= wideTerminal && f.Op == OpChanged {
-		p.sideBySide(shown)
+	if column := (p.width - 10) / 2; p.width >= wideTerminal && f.Op == OpChanged && fit(shown, column) {
+		p.sideBySide(shown, column)
 		return
 	}
 	for _, l := range shown {
@@ -199,9 +201,15 @@ func (p *painter) marked(l line) string {
 	return string(l.mark) + " " + l.text
 }
 
+// fit reports whether what was and what is have room in a column: what differs must not be cut off.
+func fit(shown []line, column int) bool {
+	return !slices.ContainsFunc(shown, func(l line) bool {
+		return (l.mark == '-' || l.mark == '+') && utf8.RuneCountInString(l.text)+2 > column
+	})
+}
+
 // sideBySide puts removed lines to the left of the added ones that follow them.
-func (p *painter) sideBySide(shown []line) {
-	column := (p.width - 10) / 2
+func (p *painter) sideBySide(shown []line, column int) {
 	var left, right []line
 	flush := func() {
 		for i := range max(len(left), len(right)) {
@@ -224,14 +232,11 @@ func (p *painter) sideBySide(shown []line) {
 	flush()
 }
 
-// cell fills a column; what does not fit is cut, and marked as cut.
+// cell fills a column.
 func cell(column []line, i, width int) string {
-	var text []rune
+	text := ""
 	if i < len(column) {
-		text = []rune(string(column[i].mark) + " " + column[i].text)
+		text = string(column[i].mark) + " " + column[i].text
 	}
-	if len(text) > width {
-		text = append(text[:width-1], '…')
-	}
-	return string(text) + strings.Repeat(" ", width-len(text))
+	return text + strings.Repeat(" ", width-utf8.RuneCountInString(text))
 }
