@@ -459,7 +459,10 @@ func TestAlertsCommand(t *testing.T) {
 		"first stage":  {nil, exitDone, `cluster=~"prod"`},
 		"operator":     {[]string{"-o", "prometheusrule"}, exitDone, "kind: PrometheusRule"},
 		"label":        {[]string{"--label", "team=wmcs"}, exitDone, "team: wmcs"},
-		"runbooks":     {[]string{"--runbooks", "https://example.org/"}, exitDone, "https://example.org/TfgitopsDown.md"},
+		"runbooks":     {nil, exitDone, "/docs/runbooks/TfgitopsDown.md\n"},
+		"name last":    {[]string{"--runbooks", "https://example.org/"}, exitDone, "runbook: https://example.org/TfgitopsDown\n"},
+		"name within":  {[]string{"--runbooks", "https://example.org/{alert}.html"}, exitDone, "runbook: https://example.org/TfgitopsDown.html\n"},
+		"dashboard":    {[]string{"--dashboard", "https://grafana.example.org/d/x"}, exitDone, "dashboard: https://grafana.example.org/d/x\n"},
 		"no such form": {[]string{"-o", "table"}, exitFailed, "prometheusrule, rules"},
 		"bad job":      {[]string{"--job", `a"b`}, exitFailed, "--job"},
 	}

@@ -21,12 +21,16 @@ type Alert struct {
 // AlertOptions say what differs between the places that rules are loaded in.
 type AlertOptions struct {
 	Limits Limits
-	// FirstStage are the clusters that a version reaches first: those that promotions start from.
+	// FirstStage are the clusters that a version reaches first, those that promotions start from; none: nothing is promoted.
 	FirstStage []string
+	// Stages are the clusters of all stages, without those that only follow.
+	Stages []string
 	// Job is the scrape job's name.
 	Job string
-	// Runbooks is where the runbooks are: a URL that an alert's name and ".md" are added to.
+	// Runbooks is the URL of a runbook, with {alert} in the place of the alert's name, or without it where that comes last.
 	Runbooks string
+	// Dashboard is the URL of a dashboard; empty: there is none.
+	Dashboard string
 	// Labels are added to each rule, such as team.
 	Labels map[string]string
 }
@@ -52,18 +56,32 @@ func Alerts(o AlertOptions) []Alert {
 		for name, value := range o.Labels {
 			labels[name] = value
 		}
-		rules = append(rules, Alert{
-			Alert: "Tfgitops" + row.name, Expr: row.expr, For: row.wait, Labels: labels,
-			Annotations: map[string]string{"summary": row.summary, "description": row.description, "runbook": o.Runbooks + "Tfgitops" + row.name + ".md"},
-		})
+		annotations := map[string]string{"summary": row.summary, "description": row.description, "runbook": runbookURL(o.Runbooks, alertPrefix+row.name)}
+		if o.Dashboard != "" {
+			annotations["dashboard"] = o.Dashboard
+		}
+		rules = append(rules, Alert{Alert: alertPrefix + row.name, Expr: row.expr, For: row.wait, Labels: labels, Annotations: annotations})
 	}
 	return rules
 }
 
+const (
+	alertPrefix = "Tfgitops"
+	// alertInURL stands for an alert's name.
+	alertInURL = "{alert}"
+)
+
+func runbookURL(pattern, alert string) string {
+	if !strings.Contains(pattern, alertInURL) {
+		return pattern + alert
+	}
+	return strings.ReplaceAll(pattern, alertInURL, alert)
+}
+
 func alertRows(o AlertOptions) []alertRow {
 	const here = "{{ $labels.component }} on {{ $labels.cluster }}"
-	notSuspended := " unless on (component, cluster) tfgitops_release_suspended == 1"
-	return []alertRow{
+	notSuspended := " unless on (component, cluster) " + recent("tfgitops_release_suspended") + " == 1"
+	rows := []alertRow{
 		{
 			"Down", `(up{job="` + o.Job + `"} or on () vector(-1)) < 1`, "15m", warning, "tfgitops' exporter is down or not scraped",
 			"Nobody is told what clusters run: every other alert of tfgitops is silent.",
@@ -77,19 +95,20 @@ func alertRows(o AlertOptions) []alertRow {
 			"A node that must fetch it cannot, and neither can Flux.",
 		},
 		{
-			"ReleaseFailed", `tfgitops_release_status{status="Failed"} == 1`, "15m", critical, "The release {{ $labels.release }} of " + here + " failed",
-			"Flux could not install or upgrade it. The version before may still run.",
+			// Flux tries again every few minutes and is Progressing meanwhile: that must not begin the time anew.
+			"ReleaseFailed", `max_over_time(tfgitops_release_status{status="Failed"}[30m]) == 1 unless on (component, cluster, release) tfgitops_release_status{status=~"Ready|Suspended"} == 1`, "15m", critical, "The release {{ $labels.release }} of " + here + " failed",
+			"Flux could not install or upgrade it, and has not succeeded since. The version before may still run.",
 		},
 		{
-			"PinNotDeployed", `tfgitops_drift{kind="pin"} == 1` + notSuspended, span(o.Limits.PinNotDeployed), warning, here + " does not run what is pinned",
+			"PinNotDeployed", recent(`tfgitops_drift{kind="pin"}`) + " == 1" + notSuspended, span(o.Limits.PinNotDeployed), warning, here + " does not run what is pinned",
 			"The cluster runs another version than the control repo says.",
 		},
 		{
-			"ResourceDrift", `tfgitops_drift{kind=~"spec|resource|unmanaged|missing"} == 1` + notSuspended, span(o.Limits.ResourceDrift), warning, here + " differs from the control repo ({{ $labels.kind }})",
+			"ResourceDrift", recent(`tfgitops_drift{kind=~"spec|resource|unmanaged|missing"}`) + " == 1" + notSuspended, span(o.Limits.ResourceDrift), warning, here + " differs from the control repo ({{ $labels.kind }})",
 			"Somebody changed the cluster by hand, or Flux does not apply the control repo.",
 		},
 		{
-			"SuspendedTooLong", "tfgitops_release_suspended == 1", span(o.Limits.SuspendedTooLong), task, "The release {{ $labels.release }} of " + here + " is still suspended",
+			"SuspendedTooLong", recent("tfgitops_release_suspended") + " == 1", span(o.Limits.SuspendedTooLong), task, "The release {{ $labels.release }} of " + here + " is still suspended",
 			"Flux was told to leave it alone: neither changes of its pin nor of its values arrive.",
 		},
 		{
@@ -97,16 +116,23 @@ func alertRows(o AlertOptions) []alertRow {
 			"The oldest commit that Flux has not applied is {{ $value | humanizeDuration }} old.",
 		},
 		{
-			"PinStale", "time() - (tfgitops_pin_oldest_unpinned_commit_timestamp_seconds > 0) > " + secondsOf(o.Limits.PinStale), "1h", task, "A merged change of " + here + " is not deployed",
+			"PinStale", "time() - (" + recent("tfgitops_pin_oldest_unpinned_commit_timestamp_seconds") + " > 0) > " + secondsOf(o.Limits.PinStale), "1h", task, "A merged change of " + here + " is not deployed",
 			"The oldest commit that waits was merged {{ $value | humanizeDuration }} ago.",
 		},
-		{
-			"PromotionLag", fmt.Sprintf(`time() - tfgitops_pin_timestamp_seconds{cluster=~"%s"} > %s and on (component) count by (component) (count by (component, sha) (tfgitops_pin_info)) > 1`,
-				clusterPattern(o.FirstStage), secondsOf(o.Limits.PromotionLag)), "1h", task, "{{ $labels.component }} is not promoted",
-			"{{ $labels.cluster }} has its version since {{ $value | humanizeDuration }}, and another cluster has another.",
-		},
 	}
+	if len(o.FirstStage) > 0 {
+		rows = append(rows, alertRow{
+			"PromotionLag", fmt.Sprintf(`time() - tfgitops_pin_timestamp_seconds{cluster=~"%s"} > %s and on (component) count by (component) (count by (component, sha) (tfgitops_pin_info{cluster=~"%s"})) > 1`,
+				clusterPattern(o.FirstStage), secondsOf(o.Limits.PromotionLag), clusterPattern(o.Stages)), "1h", task, "{{ $labels.component }} is not promoted",
+			"{{ $labels.cluster }} has its version since {{ $value | humanizeDuration }}, and another cluster has another.",
+		})
+	}
+	return rows
 }
+
+// recent is the newest number of the last quarter of an hour: where something could not be read for a moment, and while an
+// exporter starts, there is none, and a wait of a day would begin anew. It is for rules that wait longer than that.
+func recent(series string) string { return "last_over_time(" + series + "[15m])" }
 
 // clusterPattern matches exactly these clusters. Their names are DNS labels: nothing in them means anything to Prometheus.
 func clusterPattern(names []string) string { return strings.Join(names, "|") }

@@ -19,7 +19,7 @@ func testAlerts() []Alert {
 	limits := DefaultLimits()
 	limits.SuspendedTooLong, limits.PinStale, limits.PromotionLag = 3*time.Hour, 2*time.Hour, 2*time.Hour
 	return Alerts(AlertOptions{
-		Limits: limits, FirstStage: []string{"beta"}, Job: "tfgitops", Runbooks: "https://example.org/runbooks/",
+		Limits: limits, FirstStage: []string{"beta"}, Stages: []string{"beta", "prod"}, Job: "tfgitops", Runbooks: "https://example.org/runbooks/",
 	})
 }
 
@@ -135,10 +135,15 @@ func TestLimitsReachTheRules(t *testing.T) {
 		t.Errorf("limits: %+v", limits)
 	}
 	said := map[string]string{}
-	for _, rule := range Alerts(AlertOptions{Limits: limits, FirstStage: []string{"a", "b"}, Labels: map[string]string{"team": "x"}}) {
+	for _, rule := range Alerts(AlertOptions{Limits: limits, FirstStage: []string{"a", "b"}, Stages: []string{"a", "b", "c"}, Labels: map[string]string{"team": "x"}}) {
 		said[rule.Alert] = rule.Expr + " for " + rule.For
 		if rule.Labels["team"] != "x" {
 			t.Errorf("%s lacks the label", rule.Alert)
+		}
+	}
+	for _, rule := range Alerts(AlertOptions{Limits: limits}) {
+		if rule.Alert == "TfgitopsPromotionLag" {
+			t.Error("where there are no stages, there is nothing to promote")
 		}
 	}
 	for alert, text := range map[string]string{

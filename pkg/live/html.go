@@ -22,8 +22,8 @@ var dashboardStyle string
 // Blind has the same.
 const oldData = 30 * time.Minute
 
-// DefaultRunbooks is where this project's own runbooks are read: an alert's name and ".md" are added.
-const DefaultRunbooks = "https://gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/-/blob/main/docs/runbooks/"
+// DefaultRunbooks is where this project's own runbooks are read.
+const DefaultRunbooks = "https://gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/-/blob/main/docs/runbooks/" + alertInURL + ".md"
 
 // WriteHTML writes the report as one self-contained page: no script, nothing fetched, and a policy that holds a browser to
 // that. What others wrote is escaped.
@@ -121,7 +121,7 @@ func newDashboard(report Report, now time.Time) dashboard {
 	for i := range report.Rows {
 		if row := &report.Rows[i]; row.State.rank() <= Suspended.rank() {
 			runbook := row.runbook()
-			page.Failures = append(page.Failures, failure{row, info(row.State), runbook, DefaultRunbooks + runbook + ".md"})
+			page.Failures = append(page.Failures, failure{row, info(row.State), runbook, runbookURL(DefaultRunbooks, runbook)})
 		}
 	}
 	for _, cluster := range report.Clusters {
