@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -281,11 +282,22 @@ func published(versions []artifact.Version) []PublishedVersion {
 	return list
 }
 
-// Problems returns what could not be asked, a line each, sorted.
+// Problems returns what could not be asked, a line for each reason, sorted: where a registry is away, one line says so, and
+// not one for each of its charts.
 func (u *Upstream) Problems() []string {
-	var lines []string
+	byReason := map[string][]string{}
 	for _, what := range sortedKeys(u.Errors) {
-		lines = append(lines, what+": "+strings.TrimPrefix(u.Errors[what], what+": "))
+		reason := strings.TrimPrefix(u.Errors[what], what+": ")
+		byReason[reason] = append(byReason[reason], what)
 	}
+	var lines []string
+	for reason, all := range byReason {
+		line := all[0]
+		if more := len(all) - 1; more > 0 {
+			line += fmt.Sprintf(" and %d more", more)
+		}
+		lines = append(lines, line+": "+reason)
+	}
+	slices.Sort(lines)
 	return lines
 }

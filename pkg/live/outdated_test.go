@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/artifact"
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/gitrepo"
 )
@@ -69,6 +71,16 @@ func (fakeRegistries) Versions(_ context.Context, _ artifact.Repository, chart s
 		return []artifact.Version{{Version: "v1.9.0"}, {Version: "v1.10.0"}, {Version: "v2.0.0-rc.1"}, {Version: "junk"}, {Version: "v1.0.0"}}, nil
 	}
 	return []artifact.Version{{Version: versA}, {Version: versB}, {Version: "0.0.9-dev-mr-3-cccccccc"}}, nil
+}
+
+// TestProblemsSayEachReasonOnce has a registry away that has several charts.
+func TestProblemsSayEachReasonOnce(t *testing.T) {
+	t.Parallel()
+	upstream := Upstream{Errors: map[string]string{"https://c/a": "c is away", "https://c/b:1": "c is away", "https://c/b": "https://c/b: c is away", "jobs-api": "no such branch"}}
+	want := []string{"https://c/a and 2 more: c is away", "jobs-api: no such branch"}
+	if difference := cmp.Diff(want, upstream.Problems()); difference != "" {
+		t.Error(difference)
+	}
 }
 
 func TestOutdatedGolden(t *testing.T) {
