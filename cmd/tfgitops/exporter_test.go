@@ -61,7 +61,7 @@ func startExporter(t *testing.T, listen, dir, kubeconfig string) *exporterProces
 func (e *exporterProcess) shows(t *testing.T, path, text string) string {
 	t.Helper()
 	body := ""
-	for range 200 {
+	for range 600 {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, e.address+path, nil)
 		if err != nil {
 			t.Fatal(err)
