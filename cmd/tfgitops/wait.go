@@ -62,6 +62,8 @@ The lock is the Lease tfgitops-tests in the cluster's Flux namespace, so that tw
 has the rights that it needs. One that its holder left behind is free after a minute. Where the cluster is read from an
 exporter (--from) nothing can be locked there, and wait says so.
 
+It is versions that are waited for: a change of values alone, under the same version, is ready before Flux has seen it.
+
 --post keeps how it ended as a note on the merge request that brought the version to the cluster, with what runs against
 what is pinned. The gate "tests" of a
 stage is open where such a note says that the tests passed (tfgitops promote --merge-request).
