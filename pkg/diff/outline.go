@@ -275,9 +275,12 @@ func (p Problem) text() string {
 	return markdown.Visible(strings.Join(words, ", ") + ": " + p.Message)
 }
 
-// text is a risk in one line, without its severity.
+// text is a risk in one line, without its severity; a grave one says why it is.
 func (r Risk) text() string {
 	text := r.Message
+	if r.Severity == High && r.Because != "" {
+		text += ": " + r.Because
+	}
 	if r.Object != "" {
 		text = r.Object + ": " + text
 	}

@@ -88,6 +88,24 @@ func TestMarkdownPartsAreHarmless(t *testing.T) {
 	}
 }
 
+// A grave risk says why it is one, in every format; the others say it in JSON.
+func TestGraveRisksSayWhy(t *testing.T) {
+	t.Parallel()
+	r := &Report{Risks: []Risk{
+		{Rule: "a", Severity: High, Clusters: []string{"beta"}, Message: "gains hostPath /etc", Because: "one has the node"},
+		{Rule: "b", Severity: Low, Clusters: []string{"beta"}, Message: "restarts", Because: "caches are empty"},
+	}}
+	for _, format := range Formats() {
+		var out strings.Builder
+		if err := Write(&out, format, r, Style{}); err != nil {
+			t.Fatal(err)
+		}
+		if text := out.String(); !strings.Contains(text, "one has the node") || strings.Contains(text, "caches are empty") != (format == "json") {
+			t.Errorf("%s:\n%s", format, text)
+		}
+	}
+}
+
 // Many low risks do not hide a grave one: they are folded, or counted where nothing folds, and a fold stays in one note.
 func TestManyLowRisksAreFolded(t *testing.T) {
 	t.Parallel()

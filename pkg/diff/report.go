@@ -181,6 +181,8 @@ type Risk struct {
 	// Object is KIND NAMESPACE/NAME, empty where the risk is not in one object.
 	Object  string `json:"object,omitempty"`
 	Message string `json:"message"`
+	// Because is why it matters, as the table of rules says.
+	Because string `json:"because"`
 	// File is where it comes from, relative to the control repo's root.
 	File string `json:"file"`
 	Line int    `json:"line,omitempty"`

@@ -98,6 +98,7 @@ func Rules() []Rule {
 func (c *comparison) risks(components []Component) (risks, silenced []Risk) {
 	var found []Risk
 	for _, rule := range Rules() {
+		before := len(found)
 		switch check := rule.check.(type) {
 		case objectCheck:
 			found = append(found, c.checkObjects(rule, check)...)
@@ -109,6 +110,9 @@ func (c *comparison) risks(components []Component) (risks, silenced []Risk) {
 			for _, w := range check(c, components) {
 				found = append(found, Risk{Rule: rule.ID, Severity: rule.Severity, Component: w.component, Clusters: w.clusters, Message: w.message, File: w.file})
 			}
+		}
+		for i := range found[before:] {
+			found[before+i].Because = rule.Because
 		}
 	}
 	for _, risk := range foldRisks(found) {

@@ -19,7 +19,7 @@ func releaseRules() []Rule { //nolint:funlen // a table
 			Because: "Flux uninstalls the release: every object of it is deleted",
 			Example: "components/cert-manager is removed from a cluster",
 			check: objectCheck(func(p pair) []string {
-				return one(p.old != nil && isHelmRelease(p.m.old) && p.removed(), "Flux uninstalls the release %q", releaseName(p.old))
+				return one(p.old != nil && isHelmRelease(p.m.old) && p.removed(), "the release %q is no longer there", releaseName(p.old))
 			}),
 		},
 		{
@@ -119,7 +119,7 @@ func releaseMoved(p pair) []string {
 	var found []string
 	for _, field := range []string{"releaseName", "targetNamespace", "storageNamespace"} {
 		if old, new := textAt(p.old, "spec", field), textAt(p.new, "spec", field); old != new {
-			found = append(found, fmt.Sprintf("spec.%s: %s → %s uninstalls the running release", field, orNone(old), orNone(new)))
+			found = append(found, fmt.Sprintf("spec.%s: %s → %s", field, orNone(old), orNone(new)))
 		}
 	}
 	return found
