@@ -54,7 +54,7 @@ func (e *environment) start() error {
 	if err != nil {
 		return err
 	}
-	programs := harness.Programs{Tools: tools, Cache: cache, Flux: os.Getenv(fluxBin), Log: os.Stderr}
+	programs := harness.Programs{Tools: tools, Cache: cache, Flux: os.Getenv(fluxBin), Now: time.Now, Log: os.Stderr}
 	if e.run, err = harness.NewRun(context.Background(), programs); err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func isThere(file string) bool {
 // checkout, which pins another version, keeps what it uses.
 func TestUnusedBuildsAreForgotten(t *testing.T) {
 	t.Setenv("PATH", fakeGo(t, `while [ $# -gt 0 ]; do [ "$1" = -o ] && echo built > "$2"; shift; done`+"\n"))
-	programs := harness.Programs{Tools: env.run.Programs.Tools, Cache: t.TempDir(), Log: t.Output()}
+	programs := harness.Programs{Tools: env.run.Programs.Tools, Cache: t.TempDir(), Now: time.Now, Log: t.Output()}
 	long := time.Now().Add(-40 * 24 * time.Hour)
 	kept := map[string]bool{
 		"age-keygen-0000000000000000":            false,

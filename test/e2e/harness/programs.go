@@ -39,6 +39,8 @@ type Programs struct {
 	Cache string
 	// Flux is a folder with further programs, source-controller and helm-controller among them; "" if there is none.
 	Flux string
+	// Now is the clock.
+	Now func() time.Time
 	// Log is told what is built, which takes minutes the first time.
 	Log io.Writer
 
@@ -65,7 +67,7 @@ func (p Programs) Path(ctx context.Context, name string) (string, error) {
 	}
 	defer lock.Close()
 	if _, err := os.Stat(path); err == nil {
-		now := time.Now() // the time of the file is that of its last use
+		now := p.Now() // the time of the file is that of its last use
 		return path, os.Chtimes(path, now, now)
 	}
 	if err := p.build(ctx, name, known, path); err != nil {
@@ -83,7 +85,7 @@ func (p Programs) forgetUnused(name string) error {
 	}
 	for _, file := range files {
 		info, err := os.Stat(file)
-		if err != nil || strings.HasSuffix(file, ".lock") || time.Since(info.ModTime()) < keptUnused {
+		if err != nil || strings.HasSuffix(file, ".lock") || p.Now().Sub(info.ModTime()) < keptUnused {
 			continue // or another run has removed it
 		}
 		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
