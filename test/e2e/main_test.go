@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -63,12 +64,7 @@ func (e *environment) start() error {
 
 // close ends what was started, and says what was skipped and where the logs of a failure are.
 func (e *environment) close(code int) int {
-	if len(e.skipped) > 0 {
-		fmt.Printf("\nSkipped, for want of a whole Flux: %d tests.\n"+
-			"  %s=DIR  runs them with source-controller and helm-controller from DIR\n"+
-			"  %s=FILE runs them in a cluster that has Flux\n"+
-			"docs/testing.md says more.\n", len(e.skipped), fluxBin, anyKubeconfig)
-	}
+	fmt.Print(skipNote(e.skipped, os.Getenv(anyKubeconfig) != ""))
 	logs, err := e.run.Close(code != 0)
 	if logs != "" {
 		fmt.Println("logs of the API server and of the controllers:", logs)
@@ -78,6 +74,24 @@ func (e *environment) close(code int) int {
 		return max(code, 1)
 	}
 	return code
+}
+
+// skipNote says which tests were skipped for want of a whole Flux, and how to run them: in a cluster that somebody lends,
+// these are those that need controllers of their own.
+func skipNote(skipped []string, lent bool) string {
+	if len(skipped) == 0 {
+		return ""
+	}
+	tests, without, kubeconfig := "tests", "", fmt.Sprintf("  %s=FILE runs them in a cluster that has Flux\n", anyKubeconfig)
+	if len(skipped) == 1 {
+		tests = "test"
+	}
+	if lent {
+		without, kubeconfig = " and no "+anyKubeconfig, ""
+	}
+	return fmt.Sprintf("\nSkipped, for want of a whole Flux, %d %s: %s.\n"+
+		"  %s=DIR%s runs them with source-controller and helm-controller from DIR\n%sdocs/testing.md says more.\n",
+		len(skipped), tests, strings.Join(skipped, ", "), fluxBin, without, kubeconfig)
 }
 
 // cacheDir is where built programs and the logs of failures are kept.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -92,5 +93,29 @@ func TestUnusedBuildsAreForgotten(t *testing.T) {
 	}
 	if info, err := os.Stat(built); err != nil || time.Since(info.ModTime()) > time.Hour {
 		t.Errorf("the use of a build is not noted (%v)", err)
+	}
+}
+
+// TestSkippedIsSaid holds that whoever runs the tests hears which were left out, and what runs them where they are.
+func TestSkippedIsSaid(t *testing.T) {
+	for name, c := range map[string]struct {
+		skipped []string
+		lent    bool
+		want    []string
+		not     string
+	}{
+		"nothing":               {},
+		"neither":               {skipped: []string{"TestA", "TestB"}, want: []string{"2 tests:", "TestA, TestB", "FLUX_BIN=DIR", "E2E_KUBECONFIG=FILE", "docs/testing.md"}},
+		"in a cluster of yours": {skipped: []string{"TestA"}, lent: true, want: []string{"1 test:", "TestA", "FLUX_BIN=DIR", "docs/testing.md"}, not: "E2E_KUBECONFIG=FILE"},
+	} {
+		got := skipNote(c.skipped, c.lent)
+		for _, want := range c.want {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s: no %q in:\n%s", name, want, got)
+			}
+		}
+		if (got == "") != (c.skipped == nil) || c.not != "" && strings.Contains(got, c.not) {
+			t.Errorf("%s: %q", name, got)
+		}
 	}
 }
