@@ -187,12 +187,12 @@ func (c *comparison) buildCluster(ctx context.Context, d *clusterDiff) {
 	var err error
 	if d.state != Added {
 		if d.old, err = c.reader.newSnapshot(ctx, c.base.FS, c.head.FS, c.baseRepo, d.name); err != nil {
-			d.problems = append(d.problems, Problem{Cluster: d.name, Side: "base", Message: err.Error(), File: control.OverlayFile(d.name)})
+			d.problems = append(d.problems, Problem{Clusters: []string{d.name}, Side: "base", Message: err.Error(), File: control.OverlayFile(d.name)})
 		}
 	}
 	if d.state != Removed {
 		if d.new, err = c.reader.newSnapshot(ctx, c.head.FS, c.base.FS, c.headRepo, d.name); err != nil {
-			d.problems = append(d.problems, Problem{Cluster: d.name, Side: "head", Message: err.Error(), File: control.OverlayFile(d.name)})
+			d.problems = append(d.problems, Problem{Clusters: []string{d.name}, Side: "head", Message: err.Error(), File: control.OverlayFile(d.name)})
 		}
 	}
 	if len(d.problems) > 0 {

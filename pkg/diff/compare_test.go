@@ -202,9 +202,9 @@ func TestOneProblemForARelease(t *testing.T) {
 	report := g.compare(t, g.options())
 	var got []string
 	for _, problem := range report.Problems {
-		got = append(got, problem.Cluster+" "+problem.Release+" "+problem.Side)
+		got = append(got, strings.Join(problem.Clusters, "+")+" "+problem.Release+" "+problem.Side)
 	}
-	if d := cmp.Diff([]string{"beta app head", "prod app head"}, got); d != "" || report.Summary.Removed > 0 {
+	if d := cmp.Diff([]string{"beta+prod app head"}, got); d != "" || report.Summary.Removed > 0 {
 		t.Errorf("(-want +got):\n%s%d removed", d, report.Summary.Removed)
 	}
 }

@@ -41,16 +41,26 @@ func orEmpty[T any](list []T) []T {
 	return list
 }
 
+// allProblems folds what is the same on several clusters: a chart that cannot be had is one problem.
 func (c *comparison) allProblems() []Problem {
-	problems := slices.Clone(c.problems)
+	found := slices.Clone(c.problems)
 	for _, d := range c.clusters {
-		problems = append(problems, d.problems...)
+		found = append(found, d.problems...)
 		for _, r := range d.releases {
-			problems = append(problems, r.problems...)
+			found = append(found, r.problems...)
 		}
 	}
-	for i := range problems {
-		problems[i].Message = c.mask.text("", problems[i].Message)
+	var problems []Problem
+	for _, problem := range found {
+		problem.Message = c.mask.text("", problem.Message)
+		same := slices.IndexFunc(problems, func(p Problem) bool {
+			return p.Release == problem.Release && p.Side == problem.Side && p.Message == problem.Message
+		})
+		if same < 0 {
+			problems = append(problems, problem)
+		} else {
+			problems[same].Clusters = slices.Concat(problems[same].Clusters, problem.Clusters)
+		}
 	}
 	return problems
 }

@@ -199,7 +199,7 @@ func TestRules(t *testing.T) {
 				fmt.Fprintf(&got, "silenced %s: %s: %s\n", risk.Rule, risk.Message, risk.Silenced)
 			}
 			for _, problem := range report.Problems {
-				fmt.Fprintf(&got, "problem %s %s %s: %s\n", problem.Cluster, problem.Release, problem.Side, problem.Message)
+				fmt.Fprintf(&got, "problem %s %s %s: %s\n", strings.Join(problem.Clusters, ", "), problem.Release, problem.Side, problem.Message)
 			}
 			wantSection(t, file, archive, "want", got.Bytes())
 			rule, quiet := strings.CutSuffix(filepath.Base(t.Name()), ".ok")

@@ -30,7 +30,7 @@ func Live(ctx context.Context, cluster string, releases []Installed, o Options) 
 		one := &releaseDiff{cluster: d}
 		if err := one.installed(installed); err != nil {
 			one.objects = nil
-			one.problems = []Problem{{Cluster: cluster, Release: installed.Release, Side: "head", File: installed.File, Message: err.Error()}}
+			one.problems = []Problem{{Clusters: []string{cluster}, Release: installed.Release, Side: "head", File: installed.File, Message: err.Error()}}
 		}
 		d.releases = append(d.releases, one)
 		if pin, changed := installed.pin(cluster); changed {

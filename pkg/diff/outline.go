@@ -261,10 +261,7 @@ func where(clusters []string) string {
 
 // text is a problem in one line.
 func (p Problem) text() string {
-	var words []string
-	if p.Cluster != "" {
-		words = append(words, p.Cluster)
-	}
+	words := slices.Clone(p.Clusters)
 	if p.Release != "" {
 		words = append(words, "release "+p.Release)
 	}

@@ -135,7 +135,7 @@ func (r *releaseDiff) fail(side string, err error) {
 		return
 	}
 	it := r.m.any()
-	r.problems = append(r.problems, Problem{Cluster: r.cluster.name, Release: it.ref.name, Side: side, Message: err.Error(), File: it.file})
+	r.problems = append(r.problems, Problem{Clusters: []string{r.cluster.name}, Release: it.ref.name, Side: side, Message: err.Error(), File: it.file})
 	if side == "head" {
 		r.errors = append(r.errors, err)
 	}

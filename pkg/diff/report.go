@@ -192,8 +192,9 @@ type Risk struct {
 
 // Problem is something that could not be compared.
 type Problem struct {
-	Cluster string `json:"cluster,omitempty"`
-	Release string `json:"release,omitempty"`
+	// Clusters are those where it is the same; none where it is about the whole side.
+	Clusters []string `json:"clusters,omitempty"`
+	Release  string   `json:"release,omitempty"`
 	// Side is base or head.
 	Side    string `json:"side"`
 	Message string `json:"message"`
