@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"fmt"
@@ -215,9 +214,9 @@ func (o *options) confirm(cmd *cobra.Command, f *applyFlags) error {
 		return usageError{fmt.Errorf("nothing was applied: there is nobody to ask here, so say --yes to go on")}
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "apply this to %s? [y/N] ", f.cluster)
-	answer, err := bufio.NewReader(o.in).ReadString('\n')
+	answer, err := readAnswer(cmd.Context(), o.in)
 	if err != nil {
-		return fmt.Errorf("reading the answer: %w", err)
+		return err
 	}
 	if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
 		return usageError{fmt.Errorf("nothing was applied")}

@@ -148,6 +148,13 @@ func TestRollbackAtATerminal(t *testing.T) {
 			t.Error(done.stderr)
 		}
 	})
+	t.Run("Ctrl-C", func(t *testing.T) {
+		t.Parallel()
+		said, code := w.interruptedAt(t, "number [1]: ", rollback...)
+		if code != exitFailed || strings.Contains(said, "roll back to") {
+			t.Errorf("exit code %d\n%s", code, said)
+		}
+	})
 	t.Run("named", func(t *testing.T) {
 		t.Parallel()
 		if said, code := w.atTerminal(t, "", append(rollback, "--to", w.version(3))...); code != exitDone || strings.Contains(said, "number") {
@@ -173,4 +180,32 @@ func (w *pinsWorld) atTerminal(t *testing.T, answer string, args ...string) (sai
 	heard, _ := io.ReadAll(terminal) // which ends with an error where the terminal goes away
 	_ = cmd.Wait()
 	return strings.ReplaceAll(string(heard), "\r\n", "\n"), cmd.ProcessState.ExitCode()
+}
+
+// interruptedAt runs a command as a person does who presses Ctrl-C when asked something. The exit code is -1 if it went on
+// asking and had to be killed.
+func (w *pinsWorld) interruptedAt(t *testing.T, prompt string, args ...string) (said string, code int) {
+	t.Helper()
+	cmd := w.command("repo", "tfgitops", args...)
+	terminal, err := pty.Start(cmd)
+	if err != nil {
+		t.Skip("no pseudo-terminal here:", err)
+	}
+	defer terminal.Close()
+	killed := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() })
+	defer killed.Stop()
+	var heard strings.Builder
+	for buffer := make([]byte, 1024); err == nil; {
+		var n int
+		n, err = terminal.Read(buffer) // which ends with an error where the terminal goes away
+		before := strings.Contains(heard.String(), prompt)
+		heard.Write(buffer[:n])
+		if !before && strings.Contains(heard.String(), prompt) {
+			if _, err := io.WriteString(terminal, "\x03"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	_ = cmd.Wait()
+	return strings.ReplaceAll(heard.String(), "\r\n", "\n"), cmd.ProcessState.ExitCode()
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"strconv"
 	"strings"
@@ -91,9 +90,9 @@ func (o *options) chooseRollback(cmd *cobra.Command, f *pinFlags, component stri
 		fmt.Fprintf(cmd.ErrOrStderr(), "  %d) %s%s\n", i+1, bump.Describe(target.After), sinceText(target.Time))
 	}
 	fmt.Fprint(cmd.ErrOrStderr(), "number [1]: ")
-	line, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+	line, err := readAnswer(cmd.Context(), o.in)
 	if err != nil {
-		return nil, fmt.Errorf("reading the answer: %w", err)
+		return nil, err
 	}
 	return chosenPin(strings.TrimSpace(line), targets)
 }
