@@ -36,6 +36,7 @@ func (o *options) rollbackNow(cmd *cobra.Command, f *pinFlags, n *nowFlags, requ
 	if err != nil {
 		return err
 	}
+	request.Now = true
 	delete(request.Overrides, ruleAllowApply) // it is none of the pins' rules
 	ctx := cmd.Context()
 	ws, done, err := o.openWorkspace(ctx, f)

@@ -44,6 +44,8 @@ type Request struct {
 	Hold v1alpha1.Hold
 	// Reapply makes unhold return to the version that was left.
 	Reapply bool
+	// Now says that the cluster itself is rolled back first: nothing waits for Flux.
+	Now bool
 	// Deferred leaves the gates and the soak time of stages for later: the merge request waits for them, as a draft.
 	Deferred bool
 	// Overrides are the rules to go on past, with the reason given.

@@ -25,7 +25,9 @@ func (w *planning) rollback(ctx context.Context) error {
 		w.change(Change{Cluster: name, Old: w.oldPin(name), New: w.rolledBack(name, target)})
 	}
 	w.plan.say("not checked: that the registries still have what this returns to")
-	w.plan.say(takesEffect + "; `tfgitops rollback --now` asks a cluster itself, and neither of them")
+	if !w.plan.Request.Now {
+		w.plan.say(takesEffect + "; `tfgitops rollback --now` asks a cluster itself, and neither of them")
+	}
 	return nil
 }
 

@@ -3,8 +3,11 @@ package chart
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -371,6 +374,11 @@ func TestRollbackTarget(t *testing.T) {
 		if got.Revision != c.want || errors.Is(err, ErrNoRollbackTarget) != (c.want == 0) {
 			t.Errorf("%s: revision %d, %v; want %d", c.name, got.Revision, err, c.want)
 		}
+		for _, kept := range c.records {
+			if err != nil && !strings.Contains(err.Error(), fmt.Sprintf("revision %d (%s, %s)", kept.Revision, kept.Version, kept.Status)) {
+				t.Errorf("%s: what Helm keeps is not named: %v", c.name, err)
+			}
+		}
 	}
 }
 
@@ -408,6 +416,26 @@ func TestLocalMarksTheVersion(t *testing.T) {
 		local, err := published.Local()
 		if err != nil || local.Version() != want || published.Version() != version {
 			t.Errorf("%s: %s, %v; want %s, and the original left alone: %s", version, local.Version(), err, want, published.Version())
+		}
+	}
+}
+
+// TestConnectNamesContexts holds that somebody whose kubeconfig lacks the context reads which there are, and which file.
+func TestConnectNamesContexts(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "config")
+	config := "apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: \"https://127.0.0.1:1\"}}]\n" +
+		"contexts: [{name: zeta, context: {cluster: c}}, {name: alpha, context: {cluster: c}}]\ncurrent-context: zeta\n"
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Connect(file, "alpha"); err != nil {
+		t.Error(err)
+	}
+	_, err := Connect(file, "tools")
+	for _, want := range []string{`no context "tools"`, file, "alpha, zeta"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("no %q in %v", want, err)
 		}
 	}
 }

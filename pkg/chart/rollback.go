@@ -1,10 +1,12 @@
 package chart
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	"helm.sh/helm/v4/pkg/action"
@@ -23,7 +25,16 @@ func RollbackTarget(records []Record, hr *helmv2.HelmRelease, chart, version, di
 			return r, nil
 		}
 	}
-	return Record{}, fmt.Errorf("%s %s: %w", chart, version, ErrNoRollbackTarget)
+	return Record{}, fmt.Errorf("%s %s: %w, only %s", chart, version, ErrNoRollbackTarget, kept(records))
+}
+
+// kept says what Helm has, for a person to choose from.
+func kept(records []Record) string {
+	texts := make([]string, len(records))
+	for i, r := range records {
+		texts[i] = fmt.Sprintf("revision %d (%s, %s)", r.Revision, r.Version, r.Status)
+	}
+	return cmp.Or(strings.Join(texts, ", "), "nothing")
 }
 
 // Rollback returns a release to a revision that Helm keeps in the cluster, with

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
@@ -48,11 +51,25 @@ func Connect(kubeconfig, kubeContext string) (*Target, error) {
 	}
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = kubeconfig
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: kubeContext}).ClientConfig()
+	all, err := rules.Load()
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the kubeconfig: %w", err)
+	}
+	if all.Contexts[kubeContext] == nil {
+		return nil, fmt.Errorf("cannot use the kubeconfig: %s has no context %q: %s", strings.Join(rules.GetLoadingPrecedence(), ", "), kubeContext, contextsOf(all))
+	}
+	config, err := clientcmd.NewDefaultClientConfig(*all, &clientcmd.ConfigOverrides{CurrentContext: kubeContext}).ClientConfig()
 	if err != nil {
 		return nil, fmt.Errorf("cannot use the kubeconfig: %w", err)
 	}
 	return NewTarget(config)
+}
+
+func contextsOf(config *clientcmdapi.Config) string {
+	if len(config.Contexts) == 0 {
+		return "it has none"
+	}
+	return "it has " + strings.Join(slices.Sorted(maps.Keys(config.Contexts)), ", ")
 }
 
 // NewTarget returns the cluster that a configuration leads to. It asks nothing

@@ -174,7 +174,7 @@ func TestRollbackNow(t *testing.T) {
 	host.SetDown(true)
 	back := []string{"rollback", "by-hand", "--cluster", "laptop", "--now", "--kubeconfig", b.Kubeconfig, "--reason", "it broke"}
 	b.run(t, 2, back...) // nobody to ask
-	if got := b.run(t, 0, append(back, "--dry-run")...); !strings.Contains(got, "revision 2 (2.0.0, deployed) → revision 1 (1.0.0)") {
+	if got := b.run(t, 0, append(back, "--dry-run")...); !strings.Contains(got, "revision 2 (2.0.0, deployed) → revision 1 (1.0.0)") || strings.Contains(got, "once Flux can read") {
 		t.Errorf("with --dry-run:\n%s", got)
 	}
 	if got := b.shows(t)["version"]; got != "2.0.0" {
