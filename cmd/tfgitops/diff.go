@@ -39,7 +39,8 @@ func newDiffCmd(o *options) *cobra.Command {
 		GroupID: groupRepo,
 		Long: `Diff compares what Flux applies to each cluster on two sides, and with --charts what Helm applies too. BASE is a Git
 revision, by default the merge base with the main branch; HEAD another, by default the working tree. What is the same on
-several clusters is shown once. docs/reference/risks.md lists the risk rules; a component silences one in its file.
+several clusters is shown once. docs/reference/risks.md lists the risk rules; a component silences one in its file. The
+schema of what -o json writes is docs/reference/diff.schema.json.
 
 Secrets are never shown: a fingerprint says whether one changed. Those of one machine can be compared with each other, and
 those of machines with the same TFGITOPS_FINGERPRINT_KEY. What charts expand to is kept in the cache, sealed with that key.

@@ -65,6 +65,9 @@ func generate() (map[string][]byte, error) {
 		files["schemas/"+k.kind.SchemaFile()] = encoded
 		documented = append(documented, documentedKind{k.kind, schema})
 	}
+	if files["docs/reference/diff.schema.json"], err = encodeSchema(reportSchema(comments)); err != nil {
+		return nil, err
+	}
 	if files["docs/reference/files.md"], err = filesPage(documented); err != nil {
 		return nil, err
 	}

@@ -12,14 +12,16 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/api/v1alpha1"
+	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/diff"
 )
 
 // draft07 is the newest draft that yaml-language-server, and so every editor that uses it, checks documents by.
 const draft07 = "http://json-schema.org/draft-07/schema#"
 
-// documentedPackages are the packages whose types our kinds are made of.
+// documentedPackages are the packages whose types our kinds and reports are made of.
 func documentedPackages() []string {
 	return []string{
+		reflect.TypeFor[diff.Document]().PkgPath(),
 		reflect.TypeFor[v1alpha1.Pin]().PkgPath(),
 		"github.com/fluxcd/pkg/apis/meta",
 		"github.com/fluxcd/source-controller/api/v1",
@@ -82,6 +84,15 @@ func schemaOf(k kindType, comments source) (*jsonschema.Schema, error) {
 		k.adjust(s)
 	}
 	return s, nil
+}
+
+// reportSchema makes the schema of what diff writes as JSON. Readers must expect fields that it does not have: a version gains some.
+func reportSchema(comments source) *jsonschema.Schema {
+	reflector := jsonschema.Reflector{Anonymous: true, DoNotReference: true, AllowAdditionalProperties: true, LookupComment: comments.describe}
+	s := reflector.ReflectFromType(reflect.TypeFor[diff.Document]())
+	s.Version, s.Title = draft07, "What tfgitops diff -o json writes"
+	at(s, "version").Const = diff.JSONVersion
+	return s
 }
 
 // scalarSchema is the schema of the types that say themselves what they accept, and nil for any other.

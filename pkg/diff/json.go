@@ -11,14 +11,17 @@ import (
 	"gitlab.wikimedia.org/repos/cloud/toolforge/tfgitops/pkg/internal/markdown"
 )
 
-// jsonVersion counts incompatible changes of the JSON form.
-const jsonVersion = 1
+// JSONVersion counts incompatible changes of the JSON form. Within a version, fields are added and never change or go.
+const JSONVersion = 1
+
+// Document is a report as JSON. Its schema is docs/reference/diff.schema.json.
+type Document struct {
+	Version int `json:"version"`
+	*Report
+}
 
 func writeJSON(out io.Writer, r *Report, _ Style) error {
-	return encode(out, struct {
-		Version int `json:"version"`
-		*Report
-	}{jsonVersion, r})
+	return encode(out, Document{JSONVersion, r})
 }
 
 // encode writes JSON in which every character is one that shows.
