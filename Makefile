@@ -31,7 +31,7 @@ test: ## Run every test, with the seeds of the fuzz targets
 
 .PHONY: e2e
 e2e: ## Test against a real API server and real Flux controllers: see docs/testing.md
-	cd test/e2e && $(GO) test -v -count=1 -timeout=40m .
+	cd test/e2e && $(foreach name,FLUX_BIN E2E_KUBECONFIG,$(if $($(name)),$(name)='$(abspath $($(name)))')) $(GO) test -v -count=1 -timeout=40m .
 
 .PHONY: fuzz
 fuzz: ## Fuzz every target for FUZZTIME each (default 30s)
