@@ -165,6 +165,9 @@ func (r *Repo) commitIn(ctx context.Context, tree git, changes []FileChange, mes
 	if _, code := gitOutput(err); code != 1 {
 		return "", err
 	}
+	if opts.Signoff, err = wantsSignoff(ctx, tree, opts); err != nil {
+		return "", err
+	}
 	if err := runCommit(ctx, tree, message, opts); err != nil {
 		return "", err
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -41,7 +42,7 @@ func (r *Repo) commit(ctx context.Context, paths []string, message string, opts 
 	if err := r.checkPaths(paths); err != nil {
 		return "", err
 	}
-	changed, err := r.changed(ctx, paths)
+	changed, opts, err := r.askBeforeCommit(ctx, paths, opts)
 	if err != nil {
 		return "", err
 	}
@@ -103,6 +104,20 @@ func (r *Repo) changed(ctx context.Context, paths []string) ([]DirtyPath, error)
 		return nil, fmt.Errorf("%w: %d paths equal HEAD", ErrNothingToCommit, len(paths))
 	}
 	return changed, nil
+}
+
+// askBeforeCommit asks git at once for what differs from HEAD and whether commits are signed off: each takes as long as git
+// takes to start.
+func (r *Repo) askBeforeCommit(ctx context.Context, paths []string, opts CommitOptions) ([]DirtyPath, CommitOptions, error) {
+	var configured error
+	var asking sync.WaitGroup
+	asking.Go(func() { opts.Signoff, configured = wantsSignoff(ctx, r.git, opts) })
+	changed, err := r.changed(ctx, paths)
+	asking.Wait()
+	if err == nil {
+		err = configured
+	}
+	return changed, opts, err
 }
 
 // ignored is an error when a path would never be committed because .gitignore
@@ -182,16 +197,12 @@ func runCommit(ctx context.Context, g git, message string, opts CommitOptions, a
 	if strings.TrimSpace(message) == "" {
 		return errors.New("the commit message is empty")
 	}
-	signoff, err := wantsSignoff(ctx, g, opts)
-	if err != nil {
-		return err
-	}
-	if signoff {
+	if opts.Signoff {
 		args = append(args, "--signoff")
 	}
 	args = append([]string{"commit", "--quiet", "--cleanup=whitespace", "--file=-"}, args...)
 	g.attached = true
-	_, err = g.feed(ctx, strings.NewReader(message), args...)
+	_, err := g.feed(ctx, strings.NewReader(message), args...)
 	return err
 }
 

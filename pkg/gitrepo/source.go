@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -77,18 +78,17 @@ func cacheName(url string) string {
 // the server may be asked.
 func (s *Source) open(ctx context.Context, dir string) (err error) {
 	if s.cached {
-		s.Repo, err = openSourceDir(ctx, sourceGit(ctx, dir))
+		s.Repo, _, err = openSourceDir(ctx, sourceGit(dir))
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return err
 	}
 	return s.locked(ctx, func() error {
-		g := sourceGit(ctx, dir)
-		repo, err := openSourceDir(ctx, g)
+		repo, g, err := openSourceDir(ctx, sourceGit(dir))
 		if errors.Is(err, ErrNotRepository) {
 			if err = s.clone(ctx, g); err == nil {
-				repo, err = openSourceDir(ctx, g)
+				repo, err = open(ctx, g)
 			}
 		}
 		s.Repo = repo
@@ -96,7 +96,22 @@ func (s *Source) open(ctx context.Context, dir string) (err error) {
 	})
 }
 
-func openSourceDir(ctx context.Context, g git) (*Repo, error) {
+// openSourceDir opens a clone, and returns how git is to be run on it, also where there is none yet. It asks git two things at
+// once: each takes as long as git takes to start.
+func openSourceDir(ctx context.Context, g git) (*Repo, git, error) {
+	quiet := g
+	var asking sync.WaitGroup
+	asking.Go(func() { quiet = withoutPrompt(ctx, g) })
+	repo, err := openExisting(ctx, g)
+	asking.Wait()
+	if err != nil {
+		return nil, quiet, err
+	}
+	repo.git = quiet
+	return repo, quiet, nil
+}
+
+func openExisting(ctx context.Context, g git) (*Repo, error) {
 	if _, err := os.Stat(filepath.Join(g.dir, "HEAD")); err != nil {
 		return nil, ErrNotRepository
 	}
@@ -104,16 +119,21 @@ func openSourceDir(ctx context.Context, g git) (*Repo, error) {
 }
 
 // sourceGit runs git on the clone alone, over the accepted protocols alone,
-// whatever a redirect or a configured insteadOf says, and without a prompt of ssh.
-func sourceGit(ctx context.Context, dir string) git {
+// whatever a redirect or a configured insteadOf says.
+func sourceGit(dir string) git {
 	env := append(gitEnv(os.Environ()), "GIT_ALLOW_PROTOCOL=file:http:https:ssh")
-	g := git{dir: filepath.Dir(dir), env: env}
-	if !hasVariable(env, "GIT_SSH_COMMAND", "GIT_SSH") {
-		if configured, _ := g.line(ctx, "config", "--get", "core.sshCommand"); configured == "" {
-			g = g.with("GIT_SSH_COMMAND=ssh -o BatchMode=yes")
-		}
+	return git{dir: dir, env: env}.with("GIT_DIR=" + dir)
+}
+
+// withoutPrompt keeps ssh from asking questions, unless somebody has said how it is to be run.
+func withoutPrompt(ctx context.Context, g git) git {
+	if hasVariable(g.env, "GIT_SSH_COMMAND", "GIT_SSH") {
+		return g
 	}
-	return g.in(dir).with("GIT_DIR=" + dir)
+	if configured, _ := g.in(filepath.Dir(g.dir)).line(ctx, "config", "--get", "core.sshCommand"); configured != "" {
+		return g
+	}
+	return g.with("GIT_SSH_COMMAND=ssh -o BatchMode=yes")
 }
 
 // locked runs do while no other process works on this clone. The lock ends with
