@@ -18,22 +18,7 @@ while tfgitops reads both sides from Git, renders, compares, looks for risks and
 
 {{.Machine}}
 
-## Targets
-
-| what | target | measured | met |
-|---|---|---|---|
-{{- range .Targets}}
-| {{.What}} | {{.Target}} | {{.Measured}} | {{.Met}} |
-{{- end}}
-
-## Measured
-
-| what | time | CPU | memory |
-|---|---|---|---|
-{{- range .Measured}}
-| {{.What}} | {{.Wall}} | {{.CPU}} | {{.RSS}} |
-{{- end}}
-`
+` + tables
 
 type diffReport struct {
 	Runs, Fewest, Most int

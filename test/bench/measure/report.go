@@ -9,17 +9,8 @@ import (
 	"time"
 )
 
-const page = `# Benchmarks
-
-Written by ` + "`make bench`" + `; do not edit. Whole processes, from start to exit: the median of {{.Runs}} runs after one that does not
-count. CPU is user and system time together; memory is the largest process at its peak. The generated repos have one
-release a component, forty-odd lines of values each, and values of the cluster's own for one release in five
-(test/bench/synthetic). kustomize gets one process a cluster, as many at a time as there are cores, and has to read
-only what tfgitops has rendered.
-
-{{.Machine}}
-
-## Targets
+// tables are what every page has.
+const tables = `## Targets
 
 | what | target | measured | met |
 |---|---|---|---|
@@ -34,7 +25,19 @@ only what tfgitops has rendered.
 {{- range .Measured}}
 | {{.What}} | {{.Wall}} | {{.CPU}} | {{.RSS}} |
 {{- end}}
+`
 
+const page = `# Benchmarks
+
+Written by ` + "`make bench`" + `; do not edit. Whole processes, from start to exit: the median of {{.Runs}} runs after one that does not
+count. CPU is user and system time together; memory is the largest process at its peak. The generated repos have one
+release a component, forty-odd lines of values each, and values of the cluster's own for one release in five
+(test/bench/synthetic). kustomize gets one process a cluster, as many at a time as there are cores, and has to read
+only what tfgitops has rendered.
+
+{{.Machine}}
+
+` + tables + `
 ## Growth
 
 | releases | clusters | first render | a release | nothing changed, --check | a release | memory, first render |
