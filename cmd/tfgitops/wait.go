@@ -65,8 +65,8 @@ exporter (--from) nothing can be locked there, and wait says so.
 It is versions that are waited for: a change of values alone, under the same version, is ready before Flux has seen it.
 
 --post keeps how it ended as a note on the merge request that brought the version to the cluster, with what runs against
-what is pinned. The gate "tests" of a
-stage is open where such a note says that the tests passed (tfgitops promote --merge-request).
+what is pinned. The gate "tests" of a stage is open where such a note says that the tests passed (tfgitops promote
+--merge-request).
 
 The exit code is 0 where the version is ready and its tests passed, 1 where Flux or the tests failed, and 2 where the
 time was over first.`,
